@@ -1,0 +1,44 @@
+# `make test` is all that a fresh machine needs: it builds .venv, installs the package and runs the tests.
+#
+#   make install    .venv with the package and its tools, in the versions of constraints.txt
+#   make test       the tests that take seconds
+#   make test-all   those and the slow ones
+#   make lint       ruff check, ruff format --check, mypy
+#   make clean      remove .venv and caches; models, data, output and log stay
+#
+# PYTHON chooses the interpreter (3.10 to 3.13), JOBS the number of test processes:
+#   make test PYTHON=python3.12 JOBS=4
+
+PYTHON ?= python3
+JOBS ?= 2
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: install test test-all lint clean
+
+install: $(INSTALLED)
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest -n $(JOBS)
+
+test-all: $(INSTALLED)
+	$(BIN)/python -m pytest -n $(JOBS) -m ''
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache lib/fidip.egg-info
+
+# The environment's pip is the target: a python without ensurepip leaves an environment without it.
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' \
+	  || { echo "error: $(PYTHON) is not Python 3.10 or later; choose one: make PYTHON=python3.12" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+$(INSTALLED): pyproject.toml constraints.txt | $(BIN)/pip
+	$(BIN)/python -m pip install -c constraints.txt -e '.[dev]'
+	touch $@
