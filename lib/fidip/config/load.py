@@ -1,0 +1,164 @@
+"""Read a config: defaults, then the chain of BASE files, then the file, then overrides."""
+
+import ast
+import difflib
+import logging
+from pathlib import Path
+from typing import Any
+
+import yaml
+from yacs.config import CfgNode
+
+from fidip.config.defaults import defaults
+from fidip.config.legacy import flatten, translate
+from fidip.errors import ConfigError
+from fidip.runtime import fingerprint
+
+logger = logging.getLogger("fidip")
+
+# What a run is run with, not what comes out of it: left out of the key of a run folder.
+_NO_EFFECT = ("OUTPUT_DIR", "LOG_DIR", "WORKERS", "PIN_MEMORY", "PRINT_FREQ", "AUTO_RESUME", "DEVICE", "DEBUG.",
+              "TRAIN.CHECKPOINT_EVERY", "TEST.PICTURES", "TEST.SAVE_FEATURES")  # fmt: skip
+
+
+def load_config(path: str | Path, overrides: list[str] | None = None) -> CfgNode:
+    """Defaults, then the BASE files of ``path``, then ``path``, then overrides (KEY VALUE ...); frozen.
+
+    Raises ConfigError for a missing or broken file, an unknown key (with the nearest names) or a wrong type.
+    """
+    path = Path(path)
+    cfg = defaults()
+    for file in _base_chain(path, ()):
+        _merge(cfg, _read_yaml(file)[0], str(file))
+    _merge(cfg, _parse_overrides(overrides or []), "command line")
+    if not cfg.ADAPT.METHOD:
+        cfg.ADAPT.METHOD = "grl" if cfg.MODEL.NAME.startswith("adaptive_") else "none"
+    _resolve_paths(cfg)
+    cfg.freeze()
+    return cfg
+
+
+def result_keys(cfg: CfgNode, testing: bool = False) -> dict[str, Any]:
+    """The flat keys that change what comes out of training, or of testing too."""
+    skipped = _NO_EFFECT if testing else (*_NO_EFFECT, "TEST.", "DATASET.TEST_SET")
+    return {key: value for key, value in flatten(_plain(cfg)).items() if not key.startswith(skipped)}
+
+
+def run_name(path: str | Path, cfg: CfgNode, testing: bool = False) -> str:
+    """Name of a run folder: the config's name and a hash of all that changes the result."""
+    return f"{Path(path).stem}-{fingerprint(result_keys(cfg, testing))}"
+
+
+def _plain(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {key: _plain(value) for key, value in node.items()}
+    return node
+
+
+def _base_chain(path: Path, seen: tuple[Path, ...]) -> list[Path]:
+    """The files to merge, most general first. A file that inherits from itself is an error."""
+    path = path.resolve()
+    if path in seen:
+        raise ConfigError(f"{path}: BASE files form a circle: {' -> '.join(p.name for p in (*seen, path))}")
+    chain: list[Path] = []
+    for base in _read_yaml(path)[1]:
+        chain += [file for file in _base_chain(path.parent / base, (*seen, path)) if file not in chain]
+    return [*chain, path]
+
+
+def _read_yaml(path: Path) -> tuple[dict[str, Any], list[str]]:
+    """Content and BASE entries of one file."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except FileNotFoundError as error:
+        raise ConfigError(f"config {path} does not exist; configs are under experiments/") from error
+    except OSError as error:
+        raise ConfigError(f"config {path} cannot be read ({error.strerror})") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"config {path} is not valid YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"config {path} must hold KEY: value lines, not a {type(content).__name__}")
+    base = content.pop("BASE", [])
+    return content, [base] if isinstance(base, str) else list(base)
+
+
+def _parse_overrides(overrides: list[str]) -> dict[str, Any]:
+    if len(overrides) % 2:
+        raise ConfigError(f"overrides come as KEY VALUE pairs; {overrides[-1]!r} has no partner")
+    return {key: _literal(value) for key, value in zip(overrides[::2], overrides[1::2], strict=True)}
+
+
+def _literal(text: str) -> Any:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def _merge(cfg: CfgNode, tree: dict[str, Any], origin: str) -> None:
+    flat, notes = translate(flatten(tree))
+    if notes:
+        logger.warning("%s:\n%s", origin, "\n".join(f"  {note}" for note in notes))
+    for key, value in flat.items():
+        _set(cfg, key, value, origin)
+
+
+def _set(cfg: CfgNode, key: str, value: Any, origin: str) -> None:
+    *parents, name = key.split(".")
+    node: Any = cfg
+    for depth, parent in enumerate(parents):
+        if parent not in node and isinstance(node, CfgNode) and node.is_new_allowed():
+            node[parent] = CfgNode(new_allowed=True)
+        if parent not in node or not isinstance(node[parent], CfgNode):
+            raise _unknown(cfg, ".".join([*parents[: depth + 1], name]), origin)
+        node = node[parent]
+    if name in node:
+        node[name] = _coerce(value, node[name], key, origin)
+    elif node.is_new_allowed():
+        node[name] = value
+    else:
+        raise _unknown(cfg, key, origin)
+
+
+def _unknown(cfg: CfgNode, key: str, origin: str) -> ConfigError:
+    known = list(flatten(_plain(cfg)))
+    near = difflib.get_close_matches(key, known, n=3, cutoff=0.5)
+    near += [name for name in known if name.split(".")[-1] == key.split(".")[-1] and name not in near]
+    hint = f"did you mean {' or '.join(near)}?" if near else "see lib/fidip/config/defaults.py for all keys"
+    return ConfigError(f"{origin}: unknown key {key}; {hint}")
+
+
+def _coerce(value: Any, default: Any, key: str, origin: str) -> Any:
+    """Bring a value to the type of its default where that is harmless: int to float, one string to a list."""
+    if isinstance(default, CfgNode):
+        if value in (None, {}):
+            return default
+        raise ConfigError(f"{origin}: {key} is a group of keys, not a value")
+    if isinstance(default, list) and not isinstance(value, list):
+        return list(value) if isinstance(value, tuple) else [value] if value not in ("", None) else []
+    if isinstance(default, float) and not isinstance(value, bool):
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            pass
+    if isinstance(default, str) and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return str(value)
+    if type(value) is not type(default):
+        raise ConfigError(
+            f"{origin}: {key} wants a {type(default).__name__}, e.g. {default!r}, got {value!r}"
+        )
+    return value
+
+
+def _resolve_paths(cfg: CfgNode) -> None:
+    """Put DATA_DIR in front of relative data and weight paths, as the published scripts do."""
+    if not cfg.DATA_DIR:
+        return
+    base = Path(cfg.DATA_DIR)
+    cfg.DATASET.ROOT = str(base / cfg.DATASET.ROOT)
+    for section, key in (("MODEL", "PRETRAINED"), ("TEST", "MODEL_FILE"), ("TEST", "COCO_BBOX_FILE")):
+        if cfg[section][key]:
+            cfg[section][key] = str(base / cfg[section][key])
+    trunk = cfg.MODEL.PRETRAINED_TRUNK
+    if trunk and trunk != "imagenet":
+        cfg.MODEL.PRETRAINED_TRUNK = str(base / trunk)
