@@ -1,0 +1,18 @@
+"""Networks: trunks, heads, pose nets, domain classifiers, their weights files and their complexity."""
+
+from fidip.models.complexity import Complexity, complexity
+from fidip.models.domain import DOMAIN_CLASSIFIERS, reverse_gradient
+from fidip.models.pose import POSE_NETS, PoseNet
+from fidip.models.weights import LoadReport, export_weights, load_weights
+
+__all__ = [
+    "DOMAIN_CLASSIFIERS",
+    "POSE_NETS",
+    "Complexity",
+    "LoadReport",
+    "PoseNet",
+    "complexity",
+    "export_weights",
+    "load_weights",
+    "reverse_gradient",
+]

@@ -1,0 +1,215 @@
+"""Weights files: read them safely, fit them to a network by name and shape, and say what fitted."""
+
+import logging
+import pickle
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from fidip.errors import FidipError, WeightsError
+
+logger = logging.getLogger("fidip")
+T = TypeVar("T")
+
+_WRAPPERS = ("state_dict", "best_state_dict", "model")  # keys under which training scripts keep the tensors
+_SHOWN = 3  # names listed per kind in a message
+
+# Old checkpoints keep their score as a numpy number; these rebuild a number and nothing else.
+_NUMPY_NUMBERS: list[Any] = [
+    np.dtype,
+    *(type(np.dtype(kind)) for kind in ("float32", "float64", "int32", "int64", "bool")),
+    *((np.float64(0).__reduce__()[0], f"numpy.{module}.multiarray.scalar") for module in ("core", "_core")),
+]
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """Tensor names after a load: filled from the file, left as they were, without a place, of another shape."""
+
+    matched: list[str]
+    missing: list[str]
+    unexpected: list[str]
+    mismatched: list[str]
+
+    @property
+    def complete(self) -> bool:
+        """True when file and network have exactly the same tensors."""
+        return not (self.missing or self.unexpected or self.mismatched)
+
+    def summary(self) -> str:
+        """One line: how many tensors of each kind, with the first few names."""
+        total = len(self.matched) + len(self.missing) + len(self.mismatched)
+        parts = [f"{len(self.matched)} of {total} tensors matched"]
+        for kind, names in (
+            ("missing in the file", self.missing),
+            ("unexpected", self.unexpected),
+            ("of another shape", self.mismatched),
+        ):
+            if names:
+                more = ", ..." if len(names) > _SHOWN else ""
+                parts.append(f"{len(names)} {kind} ({', '.join(names[:_SHOWN])}{more})")
+        return ", ".join(parts)
+
+
+def load_weights(model: nn.Module, path: str | Path, allow_partial: bool = False) -> LoadReport:
+    """Fill ``model`` from a .pth, .pt, .pth.tar or .safetensors file; tensors are cast to the model's types.
+
+    The file may hold a bare state dict or one under ``state_dict``, ``best_state_dict`` or ``model``, with or
+    without a ``module.`` prefix. ``num_batches_tracked``, which very old files lack, is never missed. Raises
+    WeightsError, leaving the model as it was, for a file that cannot be read safely and, unless
+    ``allow_partial``, for one that does not match tensor for tensor. A file that fits nowhere always fails.
+    """
+    path = Path(path)
+    return load_tensors(model, read_tensors(path), f"weights file {path}", allow_partial)
+
+
+def load_tensors(
+    model: nn.Module, tensors: Mapping[str, Tensor], source: str, allow_partial: bool = False
+) -> LoadReport:
+    """Fill ``model`` from named tensors, as load_weights does; ``source`` names them in messages."""
+    own = model.state_dict()
+    tensors = _rename(model, own, tensors)
+    report = _compare(own, tensors)
+    if not report.matched or not (report.complete or allow_partial):
+        remedy = "check MODEL.NAME and MODEL.EXTRA, or allow a partial load if only the trunk is wanted"
+        if not report.matched:
+            remedy = "it seems to belong to another network: check MODEL.NAME and MODEL.EXTRA"
+        raise WeightsError(f"{source} does not fit the network: {report.summary()}; {remedy}")
+    broken = [name for name in report.matched if not tensors[name].isfinite().all()]
+    if broken:
+        raise WeightsError(
+            f"{source} holds NaN or infinite values ({', '.join(broken[:_SHOWN])}); use another file"
+        )
+    with torch.no_grad():
+        for name in report.matched:
+            own[name].copy_(tensors[name])
+    logger.info("%s: %s", source, report.summary())
+    return report
+
+
+def export_weights(model: nn.Module) -> dict[str, Tensor]:
+    """Copy all tensors to the CPU under the published names, in the published order.
+
+    The networks here carry the published names themselves, so files written from this load anywhere.
+    """
+    return {
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, tensor in model.state_dict().items()
+    }
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Read the named tensors of a weights file without running any code in it; see load_weights for its forms.
+
+    Raises WeightsError for a file that is missing, unreadable, cut short, or holds anything but plain data.
+    """
+    if not path.is_file():
+        kind = "is a directory" if path.is_dir() else "does not exist"
+        raise WeightsError(f"weights file {path} {kind}; check the path")
+    if path.stat().st_size == 0:
+        raise WeightsError(f"weights file {path} is empty; fetch or write it again")
+    content = safetensors.torch.load_file if path.suffix == ".safetensors" else _load_pickle
+    try:
+        tensors = _unwrap(content(path))
+    except FidipError:
+        raise
+    except Exception as error:  # parsers of damaged files raise nearly anything
+        raise WeightsError(
+            f"weights file {path} cannot be read ({type(error).__name__}: {first_sentence(error)}); "
+            "it is cut short or not a PyTorch or safetensors file: fetch or write it again"
+        ) from error
+    if not tensors:
+        raise WeightsError(
+            f"weights file {path} holds no named tensors, bare or under {', '.join(_WRAPPERS)}"
+        )
+    return tensors
+
+
+def _load_pickle(path: Path) -> Any:
+    try:
+        with torch.serialization.safe_globals(_NUMPY_NUMBERS):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        found = re.search(r"GLOBAL ([\w.]+)", str(error))
+        if found is None and not _starts_as_pickle(path):
+            raise
+        what = f"({found[1]}), which could run code" if found else "or is damaged"
+        raise WeightsError(
+            f"weights file {path} not loaded: holds objects other than tensors {what}; "
+            "use a file with a state dict alone"
+        ) from error
+
+
+def _starts_as_pickle(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(1) == pickle.PROTO
+
+
+def _unwrap(content: Any) -> dict[str, Tensor]:
+    """Find the named tensors in what a file held, without a data-parallel prefix; empty if there are none."""
+    if not isinstance(content, Mapping):
+        return {}
+    for wrapper in _WRAPPERS:
+        if isinstance(content.get(wrapper), Mapping):
+            content = content[wrapper]
+            break
+    named = {
+        name: value for name, value in content.items() if isinstance(name, str) and isinstance(value, Tensor)
+    }
+    return {name.removeprefix("module."): tensor for name, tensor in named.items()}
+
+
+def _rename(
+    model: nn.Module, own: Mapping[str, Tensor], tensors: Mapping[str, Tensor]
+) -> Mapping[str, Tensor]:
+    """Translate the file's names into the network's: of the namings the network knows, the one that fits most."""
+    namings: list[Mapping[str, str]] = [{}, *getattr(model, "other_names", ())]
+    renamed = [{naming.get(name, name): tensor for name, tensor in tensors.items()} for naming in namings]
+    return max(renamed, key=lambda candidate: sum(_fits(own, candidate, name) for name in own))
+
+
+def _fits(own: Mapping[str, Tensor], tensors: Mapping[str, Tensor], name: str) -> bool:
+    """Same shape and both numbers of one kind: an int8 weight without its scale is no weight."""
+    if name not in tensors:
+        return False
+    ours, theirs = own[name], tensors[name]
+    return ours.shape == theirs.shape and (
+        ours.is_floating_point() == theirs.is_floating_point() or name.endswith("num_batches_tracked")
+    )
+
+
+def _compare(own: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> LoadReport:
+    matched = [name for name in own if _fits(own, tensors, name)]
+    absent = [name for name in own if name not in tensors]
+    return LoadReport(
+        matched=matched,
+        missing=[name for name in absent if not name.endswith("num_batches_tracked")],
+        unexpected=[name for name in tensors if name not in own],
+        mismatched=[name for name in own if name in tensors and name not in set(matched)],
+    )
+
+
+def fetch_pretrained(name: str, fetch: Callable[[], T]) -> T:
+    """Run ``fetch``, which downloads ImageNet weights; raises WeightsError with the remedy when that fails."""
+    try:
+        return fetch()
+    except FidipError:
+        raise
+    except Exception as error:  # each library and each version of it has its own network errors
+        raise WeightsError(
+            f"the ImageNet weights of {name} could not be fetched ({type(error).__name__}: {first_sentence(error)}); "
+            "put a weights file into models/ by hand and give its path in MODEL.PRETRAINED, "
+            "or leave that empty to start from random weights"
+        ) from error
+
+
+def first_sentence(error: Exception) -> str:
+    """First sentence of an exception's message, or its type, so that a message stays one readable line."""
+    return re.split(r"\. |\n", str(error))[0] or type(error).__name__
