@@ -1,0 +1,46 @@
+"""Score a COCO keypoint results file against an annotation file."""
+
+import argparse
+from pathlib import Path
+
+from fidip.cli import exit_on_error
+from fidip.evaluation import CocoEvaluator, ModelRow, joint_table, posture_table, results_table, write_metrics
+from fidip.evaluation.groundtruth import AREA_MODES
+from fidip.runtime import setup_logging
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Parse, score, print; write metrics.json where --output says."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--annotations", type=Path, required=True, help="ground truth, a COCO keypoint JSON")
+    parser.add_argument(
+        "--results", type=Path, required=True, help="predictions, a COCO keypoint results JSON"
+    )
+    parser.add_argument(
+        "--area",
+        choices=AREA_MODES,
+        default="annotation",
+        help="object area in the OKS: the area field, the box's width x height, or the joints' box",
+    )
+    parser.add_argument("--output", type=Path, help="write the numbers there, usually metrics.json")
+    parser.add_argument("--boxes", default="unknown", help='boxes that were used: "gt" or the detection file')
+    parser.add_argument("--details", action="store_true", help="also numbers per joint, posture and picture")
+    args = parser.parse_args(argv)
+    setup_logging()
+
+    evaluator = CocoEvaluator(args.annotations, area=args.area)
+    evaluator.load_results(args.results)
+    metrics = evaluator.metrics(boxes=args.boxes)
+    print(results_table([ModelRow(method=args.results.stem, metrics=metrics)]))
+    if args.details:
+        metrics["details"] = evaluator.details()
+        print(f"\n{joint_table(metrics['details'])}")
+        if metrics["details"]["posture"]:
+            print(f"\n{posture_table(metrics['details'])}")
+    if args.output is not None:
+        write_metrics(args.output, metrics)
+    return 0
+
+
+if __name__ == "__main__":
+    exit_on_error(main)
