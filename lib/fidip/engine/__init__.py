@@ -1,0 +1,8 @@
+"""The training loop and what surrounds it."""
+
+from fidip.engine.loop import Stage, Trainer
+from fidip.engine.observe import Monitor
+from fidip.engine.schedule import LearningRate, make_optimizer
+from fidip.engine.signals import Interrupted, StopRequest
+
+__all__ = ["Interrupted", "LearningRate", "Monitor", "Stage", "StopRequest", "Trainer", "make_optimizer"]

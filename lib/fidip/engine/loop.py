@@ -1,0 +1,258 @@
+"""One loop for all training: it runs a list of stages and never knows which task it has."""
+
+import copy
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import gather_object
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils.data import DataLoader
+
+from fidip.checkpoint import Checkpoint, CheckpointFile, Position, random_state, set_random_state
+from fidip.data.sampler import EpochBatches
+from fidip.engine.observe import Monitor, save_bad_batch
+from fidip.engine.schedule import LearningRate
+from fidip.engine.signals import Interrupted, StopRequest
+from fidip.errors import FidipError
+
+logger = logging.getLogger("fidip")
+
+Validate = Callable[[nn.Module], dict[str, Any]]
+Draw = Callable[[nn.Module, Mapping[str, Tensor], int], None]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of a training. task: makes the task when the stage begins. optimizer: makes its optimiser.
+
+    selects: validate at the end of epochs and keep the best model.
+    """
+
+    name: str
+    task: Callable[[], nn.Module]
+    optimizer: Callable[[nn.Module], Optimizer]
+    loader: DataLoader
+    batches: EpochBatches
+    epochs: int
+    rate: LearningRate
+    selects: bool = False
+
+
+@dataclass(frozen=True)
+class TrainerOptions:
+    """accumulate: batches per optimiser step. clip: largest gradient norm, 0 off. ema: decay per step, 0 off.
+
+    validate_every: epochs. checkpoint_every: optimiser steps, 0: at the end of epochs only.
+    """
+
+    accumulate: int = 1
+    clip: float = 0.0
+    ema: float = 0.0
+    validate_every: int = 1
+    checkpoint_every: int = 0
+
+
+class Trainer:
+    """Runs stages to their end, from wherever the run folder's checkpoint says.
+
+    model and classifier outlive the stages; tasks wrap them. key: fingerprint of config and data.
+    validate: scores a pose net, on all processes. keep: writes a pose net as a model file under a name.
+    draw: shows a batch as a picture now and then.
+    """
+
+    def __init__(
+        self,
+        stages: Sequence[Stage],
+        model: nn.Module,
+        classifier: nn.Module | None,
+        accelerator: Accelerator,
+        folder: Path,
+        key: str,
+        monitor: Monitor,
+        keep: Callable[[nn.Module, str], None],
+        validate: Validate | None = None,
+        draw: Draw | None = None,
+        options: TrainerOptions | None = None,
+    ) -> None:
+        self.stages, self.model, self.classifier = stages, model.to(accelerator.device), classifier
+        self.accelerator, self.folder, self.key, self.monitor = accelerator, folder, key, monitor
+        self.keep, self.validate, self.draw = keep, validate, draw
+        self.options = options or TrainerOptions()
+        self.file = CheckpointFile(folder)
+        self.position = Position()
+        self.ema: AveragedModel | None = None
+        if self.options.ema:
+            self.ema = AveragedModel(
+                model, multi_avg_fn=get_ema_multi_avg_fn(self.options.ema), use_buffers=True
+            )
+
+    @property
+    def result(self) -> nn.Module:
+        """The pose net to validate and keep: the running mean of the weights, if there is one."""
+        return self.model if self.ema is None else self.ema.module
+
+    def fit(self, resume: bool = True) -> Position:
+        """Train to the end of the last stage; returns the final position.
+
+        Raises Interrupted after SIGTERM or SIGINT, with the state saved; FidipError on a loss that is not finite.
+        """
+        saved = self.file.load(self.key) if resume else None
+        if saved is not None:
+            self._restore(saved)
+        with StopRequest() as stop:
+            while self.position.stage < len(self.stages):
+                self._run_stage(self.stages[self.position.stage], saved, stop)
+                saved = None
+        return self.position
+
+    def _restore(self, saved: Checkpoint) -> None:
+        self.position = saved.position
+        self.model.load_state_dict(saved.states["model"])
+        if self.classifier is not None:
+            self.classifier.load_state_dict(saved.states["classifier"])
+        if self.ema is not None:
+            self.ema.load_state_dict(saved.states["ema"])
+        logger.info("going on from %s: stage %d, epoch %d, batch %d", self.file.path, saved.position.stage + 1,
+                    saved.position.epoch + 1, saved.position.batch)  # fmt: skip
+
+    def _run_stage(self, stage: Stage, saved: Checkpoint | None, stop: StopRequest) -> None:
+        task = stage.task().to(self.accelerator.device)
+        optimizer = stage.optimizer(task)
+        if saved is not None and saved.states["optimizer"] is not None:
+            optimizer.load_state_dict(saved.states["optimizer"])
+        wrapped, optimizer = self.accelerator.prepare(task, optimizer)
+        if saved is not None:
+            if self.accelerator.scaler is not None:
+                self.accelerator.scaler.load_state_dict(saved.states["scaler"])
+            set_random_state(saved.rng[self.accelerator.process_index])
+        here, finished = self.position, False
+        while not finished:
+            self._run_epoch(stage, wrapped, optimizer, stop)
+            here.epoch, here.batch = here.epoch + 1, 0
+            finished = here.epoch == stage.epochs
+            if stage.selects:
+                self._select(finished)
+            if finished:
+                here.stage, here.epoch, here.step = here.stage + 1, 0, 0
+            self.save(None if finished else optimizer)
+        self.accelerator.free_memory()
+
+    def _run_epoch(self, stage: Stage, task: nn.Module, optimizer: Optimizer, stop: StopRequest) -> None:
+        here, options = self.position, self.options
+        stage.batches.epoch, stage.batches.start_batch = here.epoch, here.batch
+        total = stage.batches.batches_per_epoch
+        steps_per_epoch = -(-total // options.accumulate)
+        self.monitor.begin_epoch(f"{stage.name} epoch {here.epoch + 1}/{stage.epochs}", total, here.batch)
+        task.train()
+        for batch in stage.loader:
+            here.batch += 1
+            first = (here.batch - 1) // options.accumulate * options.accumulate
+            in_group = min(options.accumulate, total - first)
+            complete = here.batch - first == in_group
+            factor = stage.rate(here.epoch, here.step, steps_per_epoch * stage.epochs)
+            for group in optimizer.param_groups:
+                group["lr"] = group["base_lr"] * factor
+            figures = self._learn(task, optimizer, batch, 1 / in_group, complete)
+            here.step += complete
+            here.total_step += complete
+            self.monitor.step(figures, self._images(batch), optimizer.param_groups[0]["lr"], here.total_step)
+            if not complete:
+                continue
+            if self.draw is not None:
+                self.draw(self.result, batch, here.total_step)
+            stopped = self._stop_wanted(stop)
+            due = options.checkpoint_every and here.total_step % options.checkpoint_every == 0
+            if stopped or (due and here.batch < total):
+                self.save(optimizer)
+            if stopped:
+                self.monitor.close()
+                raise Interrupted(stopped)
+        self.monitor.end_epoch()
+
+    def _learn(
+        self, task: nn.Module, optimizer: Optimizer, batch: dict[str, Any], share: float, complete: bool
+    ) -> dict[str, Tensor]:
+        """One batch: forward, backward, and a step of the optimiser when its group is complete."""
+        batch = {name: self._on_device(name, value) for name, value in batch.items()}
+        with self.accelerator.autocast():
+            losses = task(batch)
+        total = torch.stack([*losses.values()]).sum()
+        if not torch.isfinite(total):
+            self._not_finite(batch, losses)
+        if complete:
+            self.accelerator.backward(total * share)
+        else:
+            with self.accelerator.no_sync(task):
+                self.accelerator.backward(total * share)
+        figures = {**losses, **self.accelerator.unwrap_model(task).observed}
+        if complete:
+            if self.options.clip:
+                self.accelerator.clip_grad_norm_(task.parameters(), self.options.clip)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            if self.ema is not None:
+                self.ema.update_parameters(self.model)
+        return figures
+
+    def _on_device(self, name: str, value: Any) -> Any:
+        # the crop matrices are float64, which mps lacks, and no task needs them
+        movable = isinstance(value, Tensor) and name != "matrix"
+        return value.to(self.accelerator.device, non_blocking=True) if movable else value
+
+    def _images(self, batch: Mapping[str, Any]) -> int:
+        return len(batch["image"]) * self.accelerator.num_processes
+
+    def _not_finite(self, batch: Mapping[str, Any], losses: Mapping[str, Tensor]) -> None:
+        path = self.folder / f"bad_batch_{self.accelerator.process_index}.pt"
+        tensors = {name: value.cpu() for name, value in batch.items() if isinstance(value, Tensor)}
+        save_bad_batch(path, tensors, losses)
+        named = ", ".join(f"{name} {value.item():.4g}" for name, value in losses.items())
+        raise FidipError(
+            f"a loss is not finite at step {self.position.total_step + 1} ({named}); the batch is in {path}: "
+            "lower TRAIN.LR, set TRAIN.CLIP_GRAD, or look at the batch"
+        )
+
+    def _stop_wanted(self, stop: StopRequest) -> int:
+        """Signal number, when any process was asked to stop; all processes agree."""
+        if self.accelerator.num_processes == 1:
+            return stop.received
+        received = torch.tensor(stop.received, device=self.accelerator.device)
+        return int(self.accelerator.gather(received).max())
+
+    def _select(self, finished: bool) -> None:
+        """Keep the last model, and the best one where there is a validation."""
+        here = self.position
+        if self.validate is not None and (finished or here.epoch % self.options.validate_every == 0):
+            metrics = self.validate(self.result)
+            score = metrics["AP"] or 0.0
+            self.monitor.scalars("val", metrics, here.total_step)
+            logger.info("epoch %d: validation AP %.4f (best %.4f)", here.epoch, score, max(here.best, score))
+            if score > here.best:
+                here.best, here.best_epoch = score, here.epoch
+                self._keep("best")
+        self._keep("last")
+
+    def _keep(self, name: str) -> None:
+        if self.accelerator.is_main_process:
+            self.keep(self.result, name)
+
+    def save(self, optimizer: Optimizer | None) -> None:
+        """Write a checkpoint; all processes take part with their random states."""
+        rng = gather_object([random_state()])
+        if not self.accelerator.is_main_process:
+            return
+        states = {
+            "model": self.model.state_dict(),
+            "classifier": None if self.classifier is None else self.classifier.state_dict(),
+            "ema": None if self.ema is None else self.ema.state_dict(),
+            "optimizer": None if optimizer is None else optimizer.state_dict(),
+            "scaler": None if self.accelerator.scaler is None else self.accelerator.scaler.state_dict(),
+        }
+        self.file.save(Checkpoint(self.key, copy.copy(self.position), states, rng))

@@ -1,0 +1,47 @@
+"""SIGTERM and SIGINT ask a training to save and leave."""
+
+import logging
+import signal
+from types import FrameType, TracebackType
+
+logger = logging.getLogger("fidip")
+
+
+class Interrupted(Exception):
+    """The training was asked to stop and has saved its state. ``status``: exit status, 128 + signal number."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(f"stopped by {signal.Signals(signal_number).name}")
+        self.status = 128 + signal_number
+
+
+class StopRequest:
+    """While it is entered, the first SIGTERM or SIGINT only sets ``received``; a second one acts at once."""
+
+    def __init__(self) -> None:
+        self.received = 0  # signal number, 0: none
+
+    def __enter__(self) -> "StopRequest":
+        self._before = {
+            number: signal.signal(number, self._note) for number in (signal.SIGTERM, signal.SIGINT)
+        }
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.received:
+            signal.signal(number, self._before[signal.Signals(number)] or signal.SIG_DFL)
+            signal.raise_signal(number)
+        self.received = number
+        logger.warning("%s: saving and leaving after this step", signal.Signals(number).name)
+
+
+def ignore_in_worker(worker: int) -> None:
+    """Let a reading process outlive a signal to the whole group, until the main process has saved."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
