@@ -1,0 +1,90 @@
+"""Codec, records and loaders from a config."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader
+from yacs.config import CfgNode
+
+from fidip.codec import HeatmapCodec
+from fidip.data.augment import CropPolicy
+from fidip.data.dataset import PoseDataset
+from fidip.data.records import (
+    Record,
+    Split,
+    check_pictures,
+    find_split,
+    load_detections,
+    load_records,
+    read_split,
+)
+from fidip.errors import DataError
+from fidip.skeleton import SKELETONS
+
+logger = logging.getLogger("fidip")
+
+
+def build_codec(cfg: CfgNode) -> HeatmapCodec:
+    """Heatmap size, sigma and decoding of the config."""
+    size = (cfg.MODEL.HEATMAP_SIZE[0], cfg.MODEL.HEATMAP_SIZE[1])
+    return HeatmapCodec(size, cfg.MODEL.SIGMA, cfg.TEST.BLUR_KERNEL if cfg.TEST.POST_PROCESS else 0)
+
+
+def build_records(
+    cfg: CfgNode, entries: Sequence[str], domain: str = "all", need_joints: bool = True
+) -> list[Record]:
+    """Persons of one or several splits, joined; pictures are checked. ``domain``: all, real or synthetic."""
+    records: list[Record] = []
+    for entry in entries:
+        split = find_split(entry, Path(cfg.DATASET.ROOT))
+        content = read_content(cfg, split)
+        joints = SKELETONS[cfg.DATASET.SKELETON]
+        part = load_records(split, content, joints, cfg.DATASET.SKIP_BAD, need_joints)
+        logger.info("%s: %d persons, %d of them synthetic", entry, len(part), sum(r.synthetic for r in part))
+        records += part
+    if domain != "all":
+        records = [record for record in records if record.synthetic == (domain == "synthetic")]
+        if not records:
+            raise DataError(f"DATASET.DOMAIN {domain}: no such person in {', '.join(entries)}")
+    check_pictures(records, cfg.DATASET.EXIF)
+    return records
+
+
+def split_to_test(cfg: CfgNode) -> Split:
+    """The split that is tested."""
+    return find_split(cfg.DATASET.TEST_SET, Path(cfg.DATASET.ROOT))
+
+
+def read_content(cfg: CfgNode, split: Split) -> dict[str, Any]:
+    """The checked annotations of a split."""
+    return read_split(split, SKELETONS[cfg.DATASET.SKELETON], cfg.DATASET.SKIP_BAD)
+
+
+def build_test_loader(cfg: CfgNode, split: Split, content: dict[str, Any]) -> tuple[list[Record], DataLoader]:
+    """Crops of a split in the order of its records, from annotated or detected boxes."""
+    joints = SKELETONS[cfg.DATASET.SKELETON]
+    if cfg.TEST.USE_GT_BBOX:
+        records = load_records(split, content, joints, cfg.DATASET.SKIP_BAD)
+    else:
+        file = Path(cfg.TEST.COCO_BBOX_FILE)
+        records = load_detections(split, content, file, joints, cfg.TEST.IMAGE_THRE, cfg.TEST.NMS_THRE)
+    check_pictures(records, cfg.DATASET.EXIF)
+    return records, plain_loader(cfg, records)
+
+
+def plain_loader(cfg: CfgNode, records: Sequence[Record], part: slice = slice(None)) -> DataLoader:
+    """Crops without augmentation, in order. ``part``: of the records; samples keep their number among all."""
+    policy = CropPolicy((cfg.MODEL.IMAGE_SIZE[0], cfg.MODEL.IMAGE_SIZE[1]), SKELETONS[cfg.DATASET.SKELETON])
+    dataset = PoseDataset(records, policy, build_codec(cfg), exif=cfg.DATASET.EXIF)
+    chosen = range(len(records))[part]
+    return DataLoader(
+        dataset,
+        batch_size=cfg.TEST.BATCH_SIZE_PER_GPU,
+        sampler=chosen,
+        num_workers=min(cfg.WORKERS, len(chosen)),
+        pin_memory=cfg.PIN_MEMORY and torch.cuda.is_available(),
+        generator=torch.Generator(),  # its own: a validation must not move the global state
+    )

@@ -1,0 +1,103 @@
+"""Where results go, and what a test needs from a config besides network and data."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from yacs.config import CfgNode
+
+from fidip.config import run_name
+from fidip.data.records import Record, Split
+from fidip.errors import ConfigError
+from fidip.evaluation import CocoEvaluator
+from fidip.geometry import BOX_PADDING, extend_to_aspect
+from fidip.skeleton import SKELETONS
+
+BEST_MODEL = "model_best.pth"
+LAST_MODEL = "model_last.pth"
+
+
+@dataclass(frozen=True)
+class TestPlan:
+    """What is tested and where its results go. features: file for streamed features, or None."""
+
+    __test__ = False  # not a test class, whatever pytest thinks of its name
+
+    weights: Path
+    folder: Path
+    seed: int
+    device: str
+    boxes: str
+    pictures: int
+    features: Path | None
+
+
+def plan_test(
+    cfg: CfgNode, config_file: Path, weights: Path | None = None, folder: Path | None = None
+) -> TestPlan:
+    """Find the checkpoint and the folder of a test.
+
+    Without ``weights`` and TEST.MODEL_FILE the best model of this config's training is tested, and results go
+    beside it. Raises ConfigError when there is neither.
+    """
+    if weights is None and cfg.TEST.MODEL_FILE:
+        weights = Path(cfg.TEST.MODEL_FILE)
+        folder = folder or Path(cfg.OUTPUT_DIR) / run_name(config_file, cfg, testing=True)
+    folder = folder or train_folder(cfg, config_file)
+    weights = weights or folder / BEST_MODEL
+    if not weights.is_file():
+        raise ConfigError(
+            f"TEST.MODEL_FILE is empty and {weights} does not exist: name a checkpoint, or train first"
+        )
+    return TestPlan(
+        weights=weights,
+        folder=folder,
+        seed=cfg.SEED,
+        device=cfg.DEVICE,
+        boxes="gt" if cfg.TEST.USE_GT_BBOX else cfg.TEST.COCO_BBOX_FILE,
+        pictures=cfg.TEST.PICTURES,
+        features=Path(cfg.TEST.SAVE_FEATURES) if cfg.TEST.SAVE_FEATURES else None,
+    )
+
+
+def train_folder(cfg: CfgNode, config_file: Path) -> Path:
+    """The run folder of a training: its name holds a hash of all that changes the result."""
+    return Path(cfg.OUTPUT_DIR) / run_name(config_file, cfg)
+
+
+def build_evaluator(cfg: CfgNode, split: Split, content: dict[str, Any]) -> CocoEvaluator:
+    """Ground truth (checked annotations of a split) with the scoring options of the config."""
+    return CocoEvaluator(
+        content,
+        area=cfg.TEST.AREA,
+        skeleton=SKELETONS[cfg.DATASET.SKELETON],
+        in_vis_thre=cfg.TEST.IN_VIS_THRE,
+        oks_thre=cfg.TEST.OKS_THRE,
+        soft_nms=cfg.TEST.SOFT_NMS,
+        source=f"annotation file {split.annotation_file}",
+    )
+
+
+def crop_areas(cfg: CfgNode, records: Sequence[Record]) -> list[float]:
+    """Area in px^2 that each crop covers; the published OKS suppression is relative to it."""
+    size = (cfg.MODEL.IMAGE_SIZE[0], cfg.MODEL.IMAGE_SIZE[1])
+    return [float((extend_to_aspect(r.box[2:], size) * BOX_PADDING).prod()) for r in records]
+
+
+def model_labels(cfg: CfgNode, config_file: Path) -> tuple[str, str]:
+    """Method and backbone as the results table prints them."""
+    kind = cfg.MODEL.NAME.removeprefix("adaptive_").removeprefix("pose_")
+    extra = cfg.MODEL.EXTRA
+    backbone = {
+        "hrnet": f"HRNet-W{extra.get('STAGE4', {}).get('NUM_CHANNELS', ['?'])[0]}",
+        "resnet": f"ResNet-{extra.get('NUM_LAYERS', 50)}",
+        "mobile": "MobileNetV2",
+        "timm": str(extra.get("BACKBONE", "timm")),
+    }[kind]
+    return config_file.stem, backbone
+
+
+def image_size(cfg: CfgNode) -> tuple[int, int]:
+    """Network input (width, height), px."""
+    return cfg.MODEL.IMAGE_SIZE[0], cfg.MODEL.IMAGE_SIZE[1]

@@ -1,0 +1,1 @@
+"""What the scripts under tools/ do, as functions that other programs can call too."""

@@ -1,0 +1,145 @@
+"""Test a checkpoint on a split: results, metrics, table, pictures."""
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from yacs.config import CfgNode
+
+from fidip import build
+from fidip.build import TestPlan
+from fidip.config import check_for_testing
+from fidip.data.records import Record
+from fidip.evaluation import (
+    CocoEvaluator,
+    ModelRow,
+    joint_table,
+    posture_table,
+    results_table,
+    write_metrics,
+    write_prediction_pictures,
+    write_results,
+)
+from fidip.inference import Estimator, Prediction, save_features
+from fidip.models import complexity, load_weights
+from fidip.progress import progress
+from fidip.runtime import choose_device, provenance, seed_everything, setup_logging, write_json, write_text
+
+logger = logging.getLogger("fidip")
+
+
+@dataclass(frozen=True)
+class TestOutcome:
+    """What a test found. metrics: as in metrics.json. tables: text for the terminal."""
+
+    __test__ = False
+
+    metrics: dict[str, Any]
+    tables: str
+    folder: Path
+
+
+def run_test(
+    cfg: CfgNode, config_file: Path, weights: Path | None = None, folder: Path | None = None
+) -> TestOutcome:
+    """Test a checkpoint on the DATASET.TEST_SET of a config and write all results into a folder.
+
+    weights and folder: by default TEST.MODEL_FILE and a run folder for it, see ``fidip.build.plan_test``.
+    Raises FidipError before anything slow when config, checkpoint, annotations or pictures are at fault.
+    """
+    setup_logging()
+    check_for_testing(cfg)
+    plan = build.plan_test(cfg, config_file, weights, folder)
+    seed_everything(plan.seed)
+    device = choose_device(plan.device)
+    model = build.build_model(cfg)
+    load_weights(model, plan.weights)
+    size = build.image_size(cfg)
+    method, backbone = build.model_labels(cfg, config_file)
+    work = complexity(model, size)
+    split = build.split_to_test(cfg)
+    content = build.read_content(cfg, split)
+    evaluator = build.build_evaluator(cfg, split, content)
+    records, loader = build.build_test_loader(cfg, split, content)
+    plan.folder.mkdir(parents=True, exist_ok=True)
+    setup_logging(plan.folder / "test.log")
+    logger.info("testing %s on %s: %d persons, device %s", plan.weights, split.name, len(records), device)
+
+    estimator = build.build_estimator(cfg, model, device)
+    start = time.perf_counter()
+    predict(estimator, loader, records, build.crop_areas(cfg, records), evaluator, plan.features)
+    seconds = time.perf_counter() - start
+
+    row = ModelRow(method, backbone, size, work.params, work.published_macs, work.macs)
+    extra = {
+        "split": split.name,
+        "checkpoint": str(plan.weights),
+        "seconds": round(seconds, 2),
+        "params": work.params,
+        "gmacs": round(work.gmacs, 4),
+        "gflops_published": round(work.gmacs_published, 4),
+        "provenance": provenance(),
+    }
+    outcome = report(evaluator, plan, row, split.name, extra)
+    write_text(plan.folder / "config.yaml", cfg.dump())
+    if plan.pictures:
+        write_prediction_pictures(plan.folder, evaluator.matches(), split.image_folder, plan.pictures)
+    logger.info("%.1f s, %.1f persons/s; results in %s", seconds, len(records) / seconds, plan.folder)
+    return outcome
+
+
+def predict(
+    estimator: Estimator,
+    loader: Any,
+    records: Sequence[Record],
+    areas: Sequence[float],
+    evaluator: CocoEvaluator,
+    features: Path | None = None,
+) -> None:
+    """Run all crops through the network into the evaluator; features are streamed to ``features`` if given."""
+    predictions = estimator.run(progress(loader, len(loader), "test"))
+    if features is not None:
+        predictions = save_features(predictions, features, len(records))
+        write_json(features.with_suffix(".json"), [_feature_row(record) for record in records])
+    for prediction in predictions:
+        _add(evaluator, prediction, records, areas)
+
+
+def _feature_row(record: Record) -> dict[str, Any]:
+    return {
+        "image_id": record.image_id,
+        "annotation_id": record.annotation_id,
+        "synthetic": record.synthetic,
+        "posture": record.posture,
+    }
+
+
+def _add(
+    evaluator: CocoEvaluator, prediction: Prediction, records: Sequence[Record], areas: Sequence[float]
+) -> None:
+    chosen = [records[i] for i in prediction.index]
+    evaluator.add(
+        [record.image_id for record in chosen],
+        prediction.xy,
+        prediction.score,
+        np.array([record.score for record in chosen]),
+        np.array([areas[i] for i in prediction.index]),
+    )
+
+
+def report(
+    evaluator: CocoEvaluator, plan: TestPlan, row: ModelRow, split: str, extra: dict[str, Any]
+) -> TestOutcome:
+    """Score what was predicted; write results JSON, metrics.json and table.md into the run folder."""
+    metrics = {**evaluator.metrics(plan.boxes), **extra}
+    details = evaluator.details()
+    write_results(plan.folder / f"keypoints_{split}_results_0.json", evaluator.results())
+    write_metrics(plan.folder / "metrics.json", {**metrics, "details": details})
+    table = results_table([ModelRow(**{**row.__dict__, "metrics": metrics})])
+    write_text(plan.folder / "table.md", table + "\n")
+    parts = [table, joint_table(details)] + ([posture_table(details)] if details["posture"] else [])
+    return TestOutcome(metrics, "\n\n".join(parts), plan.folder)

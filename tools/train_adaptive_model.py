@@ -1,0 +1,6 @@
+"""Train with domain adaptation (FiDIP)."""
+
+from fidip.cli import exit_on_error, train_main
+
+if __name__ == "__main__":
+    exit_on_error(lambda: train_main(adaptive=True))
