@@ -2,6 +2,7 @@
 
 import logging
 import os
+import pickle
 import random
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -71,6 +72,8 @@ class CheckpointFile:
         try:
             with atomic_path(self.path) as temporary:
                 torch.save(content, temporary)
+                with temporary.open("rb+") as file:
+                    os.fsync(file.fileno())  # a full disk must show before the previous one is given up
                 self._keep_previous()
         except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
             kept = (
@@ -89,10 +92,18 @@ class CheckpointFile:
         link = self.previous.with_name(f".{self.previous.name}.{os.getpid()}.tmp")
         link.unlink(missing_ok=True)
         try:
-            os.link(self.path, link)
-        except OSError:  # file systems without hard links
-            link.write_bytes(self.path.read_bytes())
-        link.replace(self.previous)
+            try:
+                os.link(self.path, link)
+            except OSError:  # file systems without hard links
+                link.write_bytes(self.path.read_bytes())
+            link.replace(self.previous)
+        finally:  # renaming does nothing when both names mean one file already, as after a kill in between
+            link.unlink(missing_ok=True)
+
+    def clean(self) -> None:
+        """Remove what a killed process left half-written in the run folder."""
+        for path in self.path.parent.rglob(".*.tmp"):
+            path.unlink(missing_ok=True)
 
     def load(self, key: str) -> Checkpoint | None:
         """The newest readable checkpoint, None if there is none.
@@ -105,7 +116,7 @@ class CheckpointFile:
                 continue
             try:
                 content = torch.load(path, map_location="cpu", weights_only=True)
-            except (OSError, RuntimeError, ValueError, KeyError, EOFError) as error:
+            except (OSError, RuntimeError, ValueError, KeyError, EOFError, pickle.UnpicklingError) as error:
                 unreadable.append(f"{path} ({type(error).__name__})")
                 logger.warning("checkpoint %s cannot be read (%s)", path, error)
                 continue

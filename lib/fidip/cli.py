@@ -83,7 +83,6 @@ def train_main(argv: list[str] | None = None, net: str = "", adaptive: bool = Fa
     outcome = run_training(cfg, arguments.cfg)
     for name, test in outcome.tests.items():
         sys.stdout.write(f"\n{name} model\n{test.tables}\n")
-    sys.stdout.write(f"\nrun folder: {outcome.folder}\n")
     return 0
 
 

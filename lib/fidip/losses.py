@@ -31,6 +31,23 @@ def hard_joints_mse(
     return 0.5 * hardest.mean()
 
 
+def joints_cross_entropy(
+    pred: Tensor, target: Tensor, weight: Tensor, sample_weight: Tensor | None = None
+) -> Tensor:
+    """Mean over joints of the Kullback-Leibler divergence from target to prediction, in nats.
+
+    For nets whose maps are distributions (Pose-MobileNet): targets are scaled to sum 1 as well. The squared
+    error hardly moves such maps while they are flat, this loss does. Shapes as in ``joints_mse``.
+    """
+    aim = target.flatten(2)
+    aim = aim / aim.sum(dim=2, keepdim=True).clamp_min(1e-12)
+    ratio = (aim.clamp_min(1e-12) / pred.flatten(2).clamp_min(1e-12)).log()
+    per_joint = (aim * ratio).sum(dim=2) * weight
+    if sample_weight is not None:
+        per_joint = per_joint * sample_weight[:, None]
+    return per_joint.mean()
+
+
 def _squared_error(pred: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     """(B, K) mean over pixels of the squared, weighted difference."""
     return (pred - target).square().mean(dim=(2, 3)) * weight.square()

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,10 @@ def build_records(
         content = read_content(cfg, split)
         joints = SKELETONS[cfg.DATASET.SKELETON]
         part = load_records(split, content, joints, cfg.DATASET.SKIP_BAD, need_joints)
-        logger.info("%s: %d persons, %d of them synthetic", entry, len(part), sum(r.synthetic for r in part))
+        if entry in cfg.DATASET.SECOND_DOMAIN:
+            part = [replace(record, synthetic=True) for record in part]
+        second = sum(record.synthetic for record in part)
+        logger.info("%s: %d persons, %d of them of the second domain", entry, len(part), second)
         records += part
     if domain != "all":
         records = [record for record in records if record.synthetic == (domain == "synthetic")]

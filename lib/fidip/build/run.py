@@ -38,14 +38,17 @@ def plan_test(
 ) -> TestPlan:
     """Find the checkpoint and the folder of a test.
 
-    Without ``weights`` and TEST.MODEL_FILE the best model of this config's training is tested, and results go
-    beside it. Raises ConfigError when there is neither.
+    Without ``weights`` and TEST.MODEL_FILE the best model of this config's training is tested, or the last one
+    where none was selected, and results go beside it. Raises ConfigError when there is neither.
     """
     if weights is None and cfg.TEST.MODEL_FILE:
         weights = Path(cfg.TEST.MODEL_FILE)
         folder = folder or Path(cfg.OUTPUT_DIR) / run_name(config_file, cfg, testing=True)
     folder = folder or train_folder(cfg, config_file)
-    weights = weights or folder / BEST_MODEL
+    if weights is None:  # without a validation there is no best model
+        weights = next(
+            (f for f in (folder / BEST_MODEL, folder / LAST_MODEL) if f.is_file()), folder / BEST_MODEL
+        )
     if not weights.is_file():
         raise ConfigError(
             f"TEST.MODEL_FILE is empty and {weights} does not exist: name a checkpoint, or train first"

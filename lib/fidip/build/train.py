@@ -24,7 +24,7 @@ from fidip.engine.schedule import LearningRate, OptimizerOptions, make_optimizer
 from fidip.engine.signals import ignore_in_worker
 from fidip.errors import ConfigError, DataError
 from fidip.evaluation import CocoEvaluator
-from fidip.losses import hard_joints_mse, joints_mse
+from fidip.losses import hard_joints_mse, joints_cross_entropy, joints_mse
 from fidip.runtime import fingerprint
 from fidip.skeleton import SKELETONS
 from fidip.tasks import AdaptivePoseTask, DomainWarmupTask, DomainWeights, PoseLoss, PoseTask
@@ -168,7 +168,9 @@ def _pose_task(cfg: CfgNode, model: nn.Module, classifier: nn.Module | None) -> 
 
 
 def _pose_loss(cfg: CfgNode) -> PoseLoss:
-    loss: PoseLoss = partial(_ohkm, topk=cfg.LOSS.TOPK) if cfg.LOSS.USE_OHKM else joints_mse
+    loss: PoseLoss = {"mse": joints_mse, "cross_entropy": joints_cross_entropy}[cfg.LOSS.KIND]
+    if cfg.LOSS.USE_OHKM:
+        loss = partial(_ohkm, topk=cfg.LOSS.TOPK)
     return loss if cfg.LOSS.USE_TARGET_WEIGHT else partial(_unweighted, loss=loss)
 
 
@@ -276,6 +278,7 @@ def build_validation(cfg: CfgNode, accelerator: Accelerator) -> Validation | Non
     check_pictures(records, cfg.DATASET.EXIF)
     part = slice(accelerator.process_index, None, accelerator.num_processes)
     loader = plain_loader(cfg, records, part)
+    loader.worker_init_fn = ignore_in_worker  # a stop waits for the end of the validation
     return Validation(records, crop_areas(cfg, records), loader, build_evaluator(cfg, split, content))
 
 

@@ -1,8 +1,10 @@
 """Train a pose net, with or without domain adaptation, and test what came out."""
 
+import contextlib
+import errno
 import itertools
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from fidip.commands.test import TestOutcome, run_test
 from fidip.config import check_for_training
 from fidip.data.records import Record, shared_sources
 from fidip.engine import Monitor, Trainer
+from fidip.errors import FidipError
 from fidip.models import export_weights
 from fidip.models.sync_batchnorm import join_batchnorm
 from fidip.runtime import atomic_path, provenance, seed_everything, setup_logging, write_json, write_text
@@ -50,12 +53,15 @@ def run_training(cfg: CfgNode, config_file: Path) -> TrainOutcome:
     _warn_of_shared_sources(build.independent_sets(cfg, records, validation))
     seed_everything(plan.seed)
     trainer = _trainer(cfg, config_file, accelerator, plan.folder, records, before, validation)
+    if not main:  # the nets are equal everywhere, what training draws (dropout) is not
+        seed_everything(plan.seed + accelerator.process_index)
     if main:
         write_text(plan.folder / "config.yaml", cfg.dump())
         write_json(plan.folder / "provenance.json", provenance())
-    position = trainer.fit(resume=plan.resume)
-    trainer.monitor.close()
-    tests = _test(cfg, config_file, plan, validation is not None) if main else {}
+    with _full_disk_in_words(plan.folder):
+        position = trainer.fit(resume=plan.resume)
+        trainer.monitor.close()
+        tests = _test(cfg, config_file, plan, validation is not None) if main else {}
     return TrainOutcome(plan.folder, position.best_epoch, position.best, tests)
 
 
@@ -89,10 +95,33 @@ def _trainer(
     )
 
 
+@contextlib.contextmanager
+def _full_disk_in_words(folder: Path) -> Iterator[None]:
+    """Turn what the system says about a full disk into a FidipError; other errors pass."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        raise FidipError(
+            f"a file of the run {folder} cannot be written ({error.strerror}); its checkpoints are intact: free "
+            "space and go on with the same command"
+        ) from error
+
+
 def _keep(folder: Path, model: nn.Module, name: str) -> None:
-    """Write a pose net with published key names, as model_<name>.pth."""
-    with atomic_path(folder / f"model_{name}.pth") as temporary:
-        torch.save(export_weights(model), temporary)
+    """Write a pose net with published key names, as model_<name>.pth.
+
+    Raises FidipError when it cannot be written, e.g. on a full disk; an older file of that name then stays.
+    """
+    path = folder / f"model_{name}.pth"
+    try:
+        with atomic_path(path) as temporary:
+            torch.save(export_weights(model), temporary)
+    except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
+        raise FidipError(
+            f"model file {path} cannot be saved ({error}); the last checkpoint is intact: free space and go on"
+        ) from error
 
 
 def _validate(

@@ -19,6 +19,7 @@ CHOICES = {
     "DATASET.ROT_MODE": ("normal", "uniform"),
     "DATASET.SKELETON": tuple(SKELETONS),
     "ADAPT.METHOD": ("none", "grl"),
+    "LOSS.KIND": ("mse", "cross_entropy"),
     "TRAIN.OPTIMIZER": ("adam", "adamw", "sgd"),
     "TRAIN.SCHEDULE": ("step", "cosine"),
     "TEST.AREA": ("annotation", "bbox", "keypoints"),
@@ -59,8 +60,15 @@ def check_for_training(cfg: CfgNode) -> None:
         problems.append(f"ADAPT.METHOD {cfg.ADAPT.METHOD} needs both domains: set DATASET.DOMAIN all")
     if train.PRE_EPOCH and adaptive and not cfg.DATASET.TRAIN_PRE_SET:
         problems.append("TRAIN.PRE_EPOCH needs DATASET.TRAIN_PRE_SET (tools/make_train_pre.py makes one)")
+    stray = set(cfg.DATASET.SECOND_DOMAIN) - {*cfg.DATASET.TRAIN_SET, *cfg.DATASET.TRAIN_PRE_SET}
+    if stray:
+        problems.append(f"DATASET.SECOND_DOMAIN names {', '.join(sorted(stray))}, which no training set has")
     if train.FREEZE and not (cfg.MODEL.PRETRAINED or cfg.MODEL.PRETRAINED_TRUNK):
         problems.append("TRAIN.FREEZE would freeze random weights: set MODEL.PRETRAINED, or TRAIN.FREEZE []")
+    if cfg.LOSS.KIND == "cross_entropy" and ("mobile" not in cfg.MODEL.NAME or cfg.LOSS.USE_OHKM):
+        problems.append(
+            "LOSS.KIND cross_entropy is for pose_mobile, whose maps sum to 1, and without USE_OHKM"
+        )
     if not 0 <= train.EMA < 1:
         problems.append(f"TRAIN.EMA must be in [0, 1), got {train.EMA}")
     if cfg.LOSS.USE_DIFFERENT_JOINTS_WEIGHT and len(cfg.LOSS.JOINTS_WEIGHT) != cfg.MODEL.NUM_JOINTS:

@@ -43,6 +43,7 @@ _C.DATASET.TRAIN_PRE_SET = []  # the same for pre-training the domain classifier
 _C.DATASET.VAL_SET = ""  # chooses the best model during training; empty: the last one is the result
 _C.DATASET.TEST_SET = ""  # split that is tested
 _C.DATASET.DOMAIN = "all"  # all | real | synthetic: the part of TRAIN_SET that is used
+_C.DATASET.SECOND_DOMAIN = []  # splits that count as synthetic as a whole, e.g. adults
 _C.DATASET.SKELETON = COCO17.name  # joint set of the annotations
 _C.DATASET.SAMPLER = "shuffle"  # shuffle | balanced (as many real as synthetic a batch)
 _C.DATASET.COLOR_RGB = True  # False: the net sees BGR, as the oldest published ResNet does
@@ -58,6 +59,7 @@ _C.DATASET.NUM_JOINTS_HALF_BODY = 8  # only persons with more visible joints tha
 
 # --- losses -----------------------------------------------------------------------------------------
 _C.LOSS = CfgNode()
+_C.LOSS.KIND = "mse"  # mse (published) | cross_entropy, for nets whose maps sum to 1 (pose_mobile)
 _C.LOSS.USE_OHKM = False  # only the TOPK hardest joints of each sample
 _C.LOSS.TOPK = 8  # joints
 _C.LOSS.USE_TARGET_WEIGHT = True  # joints that are not labelled count nothing
@@ -90,14 +92,14 @@ _C.TRAIN.BATCH_SIZE_PER_GPU = 64  # samples per process
 _C.TRAIN.ACCUMULATE = 1  # batches per optimiser step
 _C.TRAIN.SHUFFLE = True  # new order each epoch
 _C.TRAIN.FREEZE = []  # module names, or a preset of the net: res1-3, res1-4, transition2
-_C.TRAIN.EMA = 0.0  # decay of the running mean of the weights, per step; 0: none
+_C.TRAIN.EMA = 0.0  # decay a step of the running mean of the weights, reached gradually; 0: none
 _C.TRAIN.CLIP_GRAD = 0.0  # largest gradient norm; 0: no clipping
 _C.TRAIN.VAL_EVERY = 1  # epochs between validations
 _C.TRAIN.CHECKPOINT_EVERY = 0  # steps between checkpoints inside an epoch; 0: at the end of epochs only
 
 # --- testing ----------------------------------------------------------------------------------------
 _C.TEST = CfgNode()
-_C.TEST.MODEL_FILE = ""  # checkpoint to test; empty: the best one of this config's run folder
+_C.TEST.MODEL_FILE = ""  # checkpoint to test; empty: the best (else last) one of the run folder
 _C.TEST.BATCH_SIZE_PER_GPU = 16  # crops
 _C.TEST.FLIP_TEST = True  # average with the heatmaps of the mirrored crop
 _C.TEST.POST_PROCESS = True  # DARK sub-pixel decoding; False: plain maximum

@@ -10,14 +10,15 @@ import torch
 from torch import Tensor, nn
 
 from fidip.codec import HeatmapCodec
-from fidip.evaluation.pictures import PREDICTION_PEN, TRUTH_PEN, Pen, draw_joints
-from fidip.geometry import heatmap_matrix, invert, transform
+from fidip.evaluation.pictures import PREDICTION_PEN, TRUTH_COLOURS, Pen, draw_joints
+from fidip.geometry import compose, heatmap_matrix, invert, transform
 from fidip.pixels import normalise
 from fidip.runtime import atomic_path
 from fidip.skeleton import Skeleton
 
 COLUMNS = 8  # samples shown
 HEIGHT = 224  # px of a row
+TRUTH_PEN = Pen(TRUTH_COLOURS, PREDICTION_PEN.width, PREDICTION_PEN.radius)  # thin: it has tiles of its own
 
 
 @dataclass(frozen=True)
@@ -61,16 +62,16 @@ class BatchGrid:
         return maps.float().cpu()
 
     def _rows(self, batch: Mapping[str, Tensor], maps: Tensor) -> list[np.ndarray]:
-        crops = [np.ascontiguousarray(image.permute(1, 2, 0).numpy()) for image in batch["image"]]
+        crops = [_scaled(image.permute(1, 2, 0).numpy()) for image in batch["image"]]
         everything = np.ones(self.skeleton.num_joints, dtype=bool)
-        to_crop = invert(heatmap_matrix(self.size, self.codec.size))
+        to_tile = self._to_tile()
         rows = []
         if self.truth:
             shown = batch["weight"].numpy() > 0
-            joints = transform(to_crop, batch["joints"].numpy())
+            joints = transform(to_tile, batch["joints"].numpy())
             rows.append([self._drawn(*one, TRUTH_PEN) for one in zip(crops, joints, shown, strict=True)])
         if self.prediction:
-            joints = transform(to_crop, self.codec.decode(maps)[0].numpy())
+            joints = transform(to_tile, self.codec.decode(maps)[0].numpy())
             rows.append(
                 [self._drawn(c, j, everything, PREDICTION_PEN) for c, j in zip(crops, joints, strict=True)]
             )
@@ -78,7 +79,13 @@ class BatchGrid:
             rows.append([_heat(c, m) for c, m in zip(crops, batch["target"].numpy(), strict=True)])
         if self.predicted_maps:
             rows.append([_heat(c, m) for c, m in zip(crops, maps.numpy(), strict=True)])
-        return [np.hstack([_scaled(tile) for tile in row]) for row in rows]
+        return [np.hstack(row) for row in rows]
+
+    def _to_tile(self) -> np.ndarray:
+        """(2, 3), heatmap px -> px of a scaled crop."""
+        factor = HEIGHT / self.size[1]
+        scale = np.array([[factor, 0, (factor - 1) / 2], [0, factor, (factor - 1) / 2]])  # pixel centres
+        return compose(scale, invert(heatmap_matrix(self.size, self.codec.size)))
 
     def _drawn(self, crop: np.ndarray, joints: np.ndarray, shown: np.ndarray, pen: Pen) -> np.ndarray:
         tile = crop.copy()
@@ -97,6 +104,7 @@ def _heat(crop: np.ndarray, maps: np.ndarray) -> np.ndarray:
     return cv2.addWeighted(crop, 0.4, coloured, 0.8, 0)
 
 
-def _scaled(tile: np.ndarray) -> np.ndarray:
-    width = round(tile.shape[1] * HEIGHT / tile.shape[0])
-    return cv2.resize(tile, (width, HEIGHT), interpolation=cv2.INTER_AREA)
+def _scaled(crop: np.ndarray) -> np.ndarray:
+    width = round(crop.shape[1] * HEIGHT / crop.shape[0])
+    way = cv2.INTER_AREA if crop.shape[0] > HEIGHT else cv2.INTER_LINEAR
+    return cv2.resize(np.ascontiguousarray(crop), (width, HEIGHT), interpolation=way)

@@ -3,6 +3,7 @@
 import copy
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,13 @@ from accelerate import Accelerator
 from accelerate.utils import gather_object
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader
 
 from fidip.checkpoint import Checkpoint, CheckpointFile, Position, random_state, set_random_state
 from fidip.data.sampler import EpochBatches
 from fidip.engine.observe import Monitor, save_bad_batch
-from fidip.engine.schedule import LearningRate
+from fidip.engine.schedule import LearningRate, warming_average
 from fidip.engine.signals import Interrupted, StopRequest
 from fidip.errors import FidipError
 
@@ -89,9 +90,7 @@ class Trainer:
         self.position = Position()
         self.ema: AveragedModel | None = None
         if self.options.ema:
-            self.ema = AveragedModel(
-                model, multi_avg_fn=get_ema_multi_avg_fn(self.options.ema), use_buffers=True
-            )
+            self.ema = AveragedModel(model, multi_avg_fn=warming_average(self.options.ema), use_buffers=True)
 
     @property
     def result(self) -> nn.Module:
@@ -103,12 +102,18 @@ class Trainer:
 
         Raises Interrupted after SIGTERM or SIGINT, with the state saved; FidipError on a loss that is not finite.
         """
+        if self.accelerator.is_main_process:
+            self.file.clean()
         saved = self.file.load(self.key) if resume else None
         if saved is not None:
             self._restore(saved)
         with StopRequest() as stop:
             while self.position.stage < len(self.stages):
-                self._run_stage(self.stages[self.position.stage], saved, stop)
+                stage = self.stages[self.position.stage]
+                try:
+                    self._run_stage(stage, saved, stop)
+                finally:
+                    stage.loader._iterator = None  # the reading processes leave now, not at some later time
                 saved = None
         return self.position
 
@@ -142,6 +147,7 @@ class Trainer:
             if finished:
                 here.stage, here.epoch, here.step = here.stage + 1, 0, 0
             self.save(None if finished else optimizer)
+            self._leave_if(self._stop_wanted(stop))  # asked during a validation
         self.accelerator.free_memory()
 
     def _run_epoch(self, stage: Stage, task: nn.Module, optimizer: Optimizer, stop: StopRequest) -> None:
@@ -171,9 +177,7 @@ class Trainer:
             due = options.checkpoint_every and here.total_step % options.checkpoint_every == 0
             if stopped or (due and here.batch < total):
                 self.save(optimizer)
-            if stopped:
-                self.monitor.close()
-                raise Interrupted(stopped)
+            self._leave_if(stopped)
         self.monitor.end_epoch()
 
     def _learn(
@@ -181,16 +185,14 @@ class Trainer:
     ) -> dict[str, Tensor]:
         """One batch: forward, backward, and a step of the optimiser when its group is complete."""
         batch = {name: self._on_device(name, value) for name, value in batch.items()}
-        with self.accelerator.autocast():
-            losses = task(batch)
-        total = torch.stack([*losses.values()]).sum()
-        if not torch.isfinite(total):
-            self._not_finite(batch, losses)
-        if complete:
+        # the forward pass decides whether the backward pass exchanges gradients
+        with nullcontext() if complete else self.accelerator.no_sync(task):
+            with self.accelerator.autocast():
+                losses = task(batch)
+            total = torch.stack([*losses.values()]).sum()
+            if not torch.isfinite(total):
+                self._not_finite(batch, losses)
             self.accelerator.backward(total * share)
-        else:
-            with self.accelerator.no_sync(task):
-                self.accelerator.backward(total * share)
         figures = {**losses, **self.accelerator.unwrap_model(task).observed}
         if complete:
             if self.options.clip:
@@ -218,6 +220,12 @@ class Trainer:
             f"a loss is not finite at step {self.position.total_step + 1} ({named}); the batch is in {path}: "
             "lower TRAIN.LR, set TRAIN.CLIP_GRAD, or look at the batch"
         )
+
+    def _leave_if(self, stopped: int) -> None:
+        """Leave, when ``stopped`` is the number of a signal and not 0; the state must be saved already."""
+        if stopped:
+            self.monitor.close()
+            raise Interrupted(stopped)
 
     def _stop_wanted(self, stop: StopRequest) -> int:
         """Signal number, when any process was asked to stop; all processes agree."""

@@ -1,10 +1,9 @@
 """What a training shows: progress, scalars, alarms in words."""
 
 import logging
-import math
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -12,10 +11,13 @@ from tensorboardX import SummaryWriter
 from torch import Tensor
 from tqdm import tqdm
 
+from fidip.runtime import atomic_path
+
 logger = logging.getLogger("fidip")
 
 SATURATED = 0.995  # domain accuracy from which the reversed gradient carries nothing
 BELOW_CHANCE = 0.35  # domain accuracy of a classifier that is pushed the wrong way
+ENOUGH = 64  # samples before an accuracy is judged: a few are below chance by chance
 
 
 class Monitor:
@@ -30,6 +32,7 @@ class Monitor:
         self._bar: tqdm | None = None
         self._reset()
         self._alarmed: set[str] = set()
+        self._right = self._judged = 0.0
 
     def _reset(self) -> None:
         self._sums: dict[str, Tensor] = {}
@@ -59,7 +62,7 @@ class Monitor:
         means = {name: (value / self._steps).item() for name, value in self._sums.items()}
         speed = self._images / max(time.monotonic() - self._start, 1e-9)
         self._show({**means, "lr": rate, "images_per_s": speed}, step)
-        self._alarm(means)
+        self._alarm(means, self._images)
         self._reset()
         return means
 
@@ -77,10 +80,15 @@ class Monitor:
     def _batch_seconds(self) -> float:
         return (time.monotonic() - self._start) / max(self._steps, 1)
 
-    def _alarm(self, means: Mapping[str, float]) -> None:
-        accuracy = means.get("domain_accuracy")
-        if accuracy is None or math.isnan(accuracy):
+    def _alarm(self, means: Mapping[str, float], images: int) -> None:
+        if "domain_accuracy" not in means:
             return
+        self._right += means["domain_accuracy"] * images
+        self._judged += images
+        if self._judged < ENOUGH:
+            return
+        accuracy = self._right / self._judged
+        self._right = self._judged = 0.0
         if accuracy > SATURATED:
             self._warn("saturated", f"domain accuracy is {accuracy:.3f}: the classifier is saturated, its reversed "
                        "gradient vanishes; a larger TRAIN.LAMBDA or a smaller TRAIN.CLASSIFIER_LR may help")  # fmt: skip
@@ -105,19 +113,31 @@ class Monitor:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
-        if self.writer is not None:
-            self.writer.flush()
+        self._write_out(lambda writer: writer.flush())
 
     def close(self) -> None:
         """Close everything."""
         self.end_epoch()
-        if self.writer is not None:
-            self.writer.close()
+        self._write_out(lambda writer: writer.close())
+
+    def _write_out(self, action: Callable[[SummaryWriter], None]) -> None:
+        """Scalars are not worth a training: when their disk is full, it goes on without them."""
+        if self.writer is None:
+            return
+        try:
+            action(self.writer)
+        except OSError as error:
+            logger.warning(
+                "scalars in %s cannot be written (%s): there will be no more", self.writer.logdir, error
+            )
+            self.writer = None
 
 
 def save_bad_batch(path: Path, batch: Mapping[str, Tensor], losses: Mapping[str, Tensor]) -> None:
     """Keep the batch whose loss was not finite, for a look at it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    torch.save(
-        {"batch": dict(batch), "losses": {name: value.detach().cpu() for name, value in losses.items()}}, path
-    )
+    content = {
+        "batch": dict(batch),
+        "losses": {name: value.detach().cpu() for name, value in losses.items()},
+    }
+    with atomic_path(path) as temporary:
+        torch.save(content, temporary)

@@ -1,11 +1,11 @@
 """Optimisers and learning rates. A rate is a function of the position, so nothing has to be restored."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from fidip.registry import Registry
@@ -63,14 +63,34 @@ def make_optimizer(task: nn.Module, options: OptimizerOptions) -> Optimizer:
     return OPTIMIZERS[options.name](groups, options)
 
 
+def warming_average(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Tensor | int], None]:
+    """Rule of a running mean of the weights, in place: mean <- d * mean + (1 - d) * weights.
+
+    d grows with the number n of updates as (1 + n) / (10 + n), up to ``decay``: a mean that is young must not
+    hold on to the random weights it began with.
+    """
+
+    @torch.no_grad()
+    def average(means: Sequence[Tensor], weights: Sequence[Tensor], count: Tensor | int) -> None:
+        n = float(count)
+        share = 1 - min(decay, (1 + n) / (10 + n))
+        for mean, value in zip(means, weights, strict=True):
+            if mean.is_floating_point():
+                mean.lerp_(value.to(mean.dtype), share)
+            else:  # counters of BatchNorm
+                mean.copy_(value)
+
+    return average
+
+
 @OPTIMIZERS.register("adam")
 def _adam(groups: list[dict], options: OptimizerOptions) -> Optimizer:
-    return torch.optim.Adam(groups, weight_decay=options.weight_decay)
+    return torch.optim.Adam(groups, weight_decay=options.weight_decay, fused=True)
 
 
 @OPTIMIZERS.register("adamw")
 def _adamw(groups: list[dict], options: OptimizerOptions) -> Optimizer:
-    return torch.optim.AdamW(groups, weight_decay=options.weight_decay)
+    return torch.optim.AdamW(groups, weight_decay=options.weight_decay, fused=True)
 
 
 @OPTIMIZERS.register("sgd")

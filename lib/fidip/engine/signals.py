@@ -1,7 +1,9 @@
 """SIGTERM and SIGINT ask a training to save and leave."""
 
 import logging
+import os
 import signal
+import threading
 from types import FrameType, TracebackType
 
 logger = logging.getLogger("fidip")
@@ -42,6 +44,18 @@ class StopRequest:
 
 
 def ignore_in_worker(worker: int) -> None:
-    """Let a reading process outlive a signal to the whole group, until the main process has saved."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)
+    """Let a reading process outlive a signal to the whole group, until the main process has saved.
+
+    Only the main process may end it with SIGTERM, as torch does with one that does not hear it any more.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if not hasattr(signal, "sigwaitinfo"):  # macOS does not say who sent a signal
+        return
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    threading.Thread(target=_leave_with, args=(os.getppid(),), daemon=True).start()
+
+
+def _leave_with(parent: int) -> None:
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent:
+        pass
+    os._exit(0)

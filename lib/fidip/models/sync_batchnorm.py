@@ -1,10 +1,27 @@
 """BatchNorm over the joined batch of all processes, on any backend; torch's own needs a GPU."""
 
+from typing import Any
+
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
 from torch.nn.modules.batchnorm import _BatchNorm
+
+
+class _SumOverProcesses(torch.autograd.Function):
+    """Sum of a tensor over all processes; every process's loss depends on it, so gradients are summed too."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:
+        total = values.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        total = gradients[0].clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(total)
+        return total
 
 
 class JoinedBatchNorm(_BatchNorm):
@@ -25,15 +42,19 @@ class JoinedBatchNorm(_BatchNorm):
             return super().forward(input)
         axes = [0, *range(2, input.dim())]
         shape = [1, -1] + [1] * (input.dim() - 2)
-        count = torch.full((1,), input.numel() / input.shape[1], device=input.device)
-        sums = all_reduce(torch.cat([input.float().sum(axes), count]))
+        values = input.to(torch.promote_types(input.dtype, torch.float32))  # half precision cannot sum
+        sums = _SumOverProcesses.apply(
+            torch.cat([values.sum(axes), values.new_full((1,), values.numel() / input.shape[1])])
+        )
         total = sums[-1].detach()
         mean = sums[:-1] / total
-        centered = input.float() - mean.view(shape)
-        variance = all_reduce(centered.square().sum(axes)) / total
+        centered = values - mean.view(shape)
+        variance = _SumOverProcesses.apply(centered.square().sum(axes)) / total
         self._update(mean, variance, total)
         normal = centered * torch.rsqrt(variance + self.eps).view(shape)
-        return (normal * self.weight.view(shape) + self.bias.view(shape)).to(input.dtype)
+        if self.affine:
+            normal = normal * self.weight.view(shape) + self.bias.view(shape)
+        return normal.to(input.dtype)
 
     @torch.no_grad()
     def _update(self, mean: Tensor, variance: Tensor, total: Tensor) -> None:

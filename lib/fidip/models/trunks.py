@@ -6,11 +6,12 @@ names without a prefix; they offer ``extract``. TimmTrunk is a module of its own
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 import timm
+import torch
 import torchvision
 from timm.models.hrnet import HighResolutionNet
 from torch import Tensor, nn
@@ -116,6 +117,40 @@ class ResNetTrunk(torchvision.models.ResNet):
         return self.layer4(self.layer3(self.layer2(self.layer1(x))))
 
 
+class _ClampInPlace(torch.autograd.Function):
+    """min(max(x, 0), 6) in place, with the output kept for the backward pass: no copy of the input is needed."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.mark_dirty(x)
+        x.clamp_(0, 6)
+        ctx.save_for_backward(x)
+        return x
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        (clamped,) = ctx.saved_tensors
+        return torch.ops.aten.hardtanh_backward(gradients[0], clamped, 0.0, 6.0)
+
+
+class ThriftyReLU6(nn.ReLU6):
+    """ReLU6 with the same values and gradients; torch's in-place one copies its input when it trains."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Any shape, changed in place."""
+        if torch.is_grad_enabled() and input.requires_grad:
+            return _ClampInPlace.apply(input)
+        return super().forward(input)
+
+
+def replace_modules(root: nn.Module, old: type[nn.Module], new: Callable[[], nn.Module]) -> None:
+    """Put ``new()`` in the place of every submodule of exactly the type ``old``."""
+    for parent in list(root.modules()):
+        for name, child in parent.named_children():
+            if type(child) is old:
+                setattr(parent, name, new())
+
+
 class MobileNetTrunk(nn.Module):
     """MobileNetV2 (Sandler et al., CVPR 2018): images (B, 3, H, W) -> features (B, C, H/32, W/32).
 
@@ -137,6 +172,7 @@ class MobileNetTrunk(nn.Module):
         for block in self.features[1:-1]:
             block.conv = nn.Sequential(*(leaf for leaf in block.conv.modules() if not list(leaf.children())))
         self.torchvision_names = dict(zip(theirs, self.state_dict(), strict=True))
+        replace_modules(self.features, nn.ReLU6, partial(ThriftyReLU6, inplace=True))
 
     def extract(self, images: Tensor) -> Tensor:
         """Images (B, 3, H, W) -> the output of the last convolution (B, C, H/32, W/32)."""
