@@ -93,7 +93,7 @@ def test_adaptation_trains_tests_and_leaves_a_whole_run_folder(place, capsys):
     metrics = [json.loads((f / "metrics.json").read_text()) for f in (folder, folder / "last")]
     assert [Path(m["checkpoint"]).name for m in metrics] == ["model_best.pth", "model_last.pth"]
     out = capsys.readouterr().out
-    assert "best model\n|" in out and "last model\n|" in out and f"run folder: {folder}" in out
+    assert "best model\n|" in out and "last model\n|" in out
     before = metrics[0]["AP"], (folder / "keypoints_held_results_0.json").read_bytes()
     assert test_main(["--cfg", "tiny.yaml", "TRAIN.PRE_EPOCH", "1"]) == 0  # finds the best model by itself
     assert (ap(folder), (folder / "keypoints_held_results_0.json").read_bytes()) == before
