@@ -36,8 +36,8 @@ def joints_cross_entropy(
 ) -> Tensor:
     """Mean over joints of the Kullback-Leibler divergence from target to prediction, in nats.
 
-    For nets whose maps are distributions (Pose-MobileNet): targets are scaled to sum 1 as well. The squared
-    error hardly moves such maps while they are flat, this loss does. Shapes as in ``joints_mse``.
+    For nets whose maps are distributions (Pose-MobileNet): targets are scaled to sum 1 as well. Through the
+    softmax the squared error's gradient vanishes while a map is flat; this loss's does not. Shapes as in ``joints_mse``.
     """
     aim = target.flatten(2)
     aim = aim / aim.sum(dim=2, keepdim=True).clamp_min(1e-12)
