@@ -86,7 +86,8 @@ def test_adaptation_trains_tests_and_leaves_a_whole_run_folder(place, capsys):
             "provenance.json", "metrics.json", "table.md", "last"} <= {p.name for p in folder.iterdir()}  # fmt: skip
     cfg = load_config(folder / "config.yaml")
     assert cfg.TRAIN.PRE_EPOCH == 1 and cfg.ADAPT.METHOD == "grl"
-    assert json.loads((folder / "provenance.json").read_text())["versions"]["torch"]
+    provenance = json.loads((folder / "provenance.json").read_text())
+    assert provenance["versions"]["torch"] and provenance["earlier"] == []
     for name in ("best", "last"):
         report = load_weights(build_model(cfg), folder / f"model_{name}.pth")
         assert not report.missing and not report.unexpected
@@ -113,6 +114,7 @@ def test_a_finished_training_trains_nothing_more(place, monkeypatch):
     assert train(*PLAIN) == 0
     assert {p.name: p.read_bytes() for p in only_run().glob("*.pth")} == before
     assert (only_run() / "keypoints_held_results_0.json").read_bytes() == results
+    assert len(json.loads((only_run() / "provenance.json").read_text())["earlier"]) == 1
 
 
 def test_without_validation_the_last_model_is_the_result(place):

@@ -23,7 +23,15 @@ from fidip.engine import Monitor, Trainer
 from fidip.errors import FidipError
 from fidip.models import export_weights
 from fidip.models.sync_batchnorm import join_batchnorm
-from fidip.runtime import atomic_path, provenance, seed_everything, setup_logging, write_json, write_text
+from fidip.runtime import (
+    atomic_path,
+    provenance,
+    read_json,
+    seed_everything,
+    setup_logging,
+    write_json,
+    write_text,
+)
 
 logger = logging.getLogger("fidip")
 
@@ -57,10 +65,11 @@ def run_training(cfg: CfgNode, config_file: Path) -> TrainOutcome:
         seed_everything(plan.seed + accelerator.process_index)
     if main:
         write_text(plan.folder / "config.yaml", cfg.dump())
-        write_json(plan.folder / "provenance.json", provenance())
+        _record_start(plan.folder / "provenance.json")
     with _full_disk_in_words(plan.folder):
         position = trainer.fit(resume=plan.resume)
         trainer.monitor.close()
+        logger.info("trained; everything is in %s", plan.folder)
         tests = _test(cfg, config_file, plan, validation is not None) if main else {}
     return TrainOutcome(plan.folder, position.best_epoch, position.best, tests)
 
@@ -93,6 +102,15 @@ def _trainer(
         draw=build.build_grid(cfg, folder / "pictures") if accelerator.is_main_process else None,
         options=build.trainer_options(cfg),
     )
+
+
+def _record_start(path: Path) -> None:
+    """Note command, versions and git state of this start; those of earlier starts of the run are kept below."""
+    earlier = []
+    if path.exists():
+        last = read_json(path, "provenance file")
+        earlier = [*last.pop("earlier", []), last]
+    write_json(path, {**provenance(), "earlier": earlier})
 
 
 @contextlib.contextmanager
