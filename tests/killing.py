@@ -77,7 +77,7 @@ def states(output):
         name: torch.load(folder_of(output) / f"model_{name}.pth", weights_only=True)
         for name in ("best", "last")
     }
-    groups = {**{name: saved[name] for name in ("model", "classifier", "ema")}, **files}
+    groups = {**{name: saved[name] for name in ("model", "companion", "ema")}, **files}
     return {f"{group}.{name}": value for group, part in groups.items() for name, value in part.items()}
 
 

@@ -22,7 +22,7 @@ from fidip.commands.published_step import (
 from fidip.config import load_config
 from fidip.losses import heatmap_pck, joints_mse
 from fidip.pixels import normalise
-from fidip.tasks import AdaptivePoseTask
+from fidip.tasks import AdaptivePoseTask, Strength
 
 TINY = """
 MODEL:
@@ -87,7 +87,7 @@ def test_one_pass_with_reversal_has_the_gradients_of_both_stages(tiny):
     batch = batch_of(8)
     stage2, stage1, figures = publish(model, classifier, batch)
     pose_only, _, _ = publish(model, classifier, batch, weight=0.0)
-    losses = AdaptivePoseTask(model, classifier, LAMBDA).train()(batch)
+    losses = AdaptivePoseTask(model, classifier, Strength(LAMBDA)).train()(batch)
     sum(losses.values()).backward()
     assert_same_gradients(model, stage2, 1e-5)
     assert_same_gradients(classifier, stage1, 1e-5)
@@ -188,7 +188,7 @@ def test_batch_size_and_passes_can_be_chosen(tiny, capsys):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["ADAPT.METHOD", "none"], ["tiny.yaml", "ADAPT.METHOD is none", "set ADAPT.METHOD grl"]),
+        (["ADAPT.METHOD", "none"], ["tiny.yaml", "adapts by gradient reversal", "set ADAPT.METHOD grl"]),
         (["--steps", "0"], ["--steps 0", "must be positive"]),
         (["--batch", "-1"], ["--batch -1", "must be positive"]),
     ],

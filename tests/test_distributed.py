@@ -21,7 +21,7 @@ from fidip.commands.train import _validate as validate
 from fidip.config import load_config
 from fidip.engine.schedule import OptimizerOptions, make_optimizer
 from fidip.models.sync_batchnorm import JoinedBatchNorm, join_batchnorm
-from fidip.tasks import AdaptivePoseTask, DomainWarmupTask
+from fidip.tasks import AdaptivePoseTask, DomainWarmupTask, Strength
 
 ROOT = Path(__file__).parents[1]
 STEPS = 10
@@ -73,7 +73,7 @@ def learn(dtype, rank=0, world=1):
     gradients = []
     for make in (
         lambda: DomainWarmupTask(net, classifier),
-        lambda: AdaptivePoseTask(net, classifier, 0.3, frozen=["stem.0"]),
+        lambda: AdaptivePoseTask(net, classifier, Strength(0.3), frozen=["stem.0"]),
     ):
         if world > 1:
             for module in (net, classifier):
@@ -182,7 +182,7 @@ def test_the_script_in_two_processes_trains_what_it_trains_in_one(pair, monkeypa
     train_here(one, monkeypatch)
     written = launch(two, "train", "--cfg", "tiny.yaml", *SETTINGS)
     expected, found = trained(one), trained(two)
-    for part in ("model", "classifier", "ema"):
+    for part in ("model", "companion", "ema"):
         assert worst(found[part].values(), expected[part].values()) < 1e-5, part
     for sub in ("", "last"):
         metrics = [json.loads((run_folder(place) / sub / "metrics.json").read_text()) for place in pair]
@@ -234,9 +234,7 @@ def test_the_usual_launchers_start_it(pair, launcher, where, monkeypatch):
     done = subprocess.run(command, cwd=place, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     found = trained(place)
-    assert (
-        max(worst(found[part].values(), expected[part].values()) for part in ("model", "classifier")) < 1e-5
-    )
+    assert max(worst(found[part].values(), expected[part].values()) for part in ("model", "companion")) < 1e-5
 
 
 JOBS = {

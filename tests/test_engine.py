@@ -17,7 +17,7 @@ from fidip.engine import LearningRate, Monitor, Stage, Trainer, make_optimizer
 from fidip.engine.loop import TrainerOptions
 from fidip.engine.schedule import OptimizerOptions
 from fidip.errors import FidipError
-from fidip.tasks import AdaptivePoseTask, DomainWarmupTask, PoseTask
+from fidip.tasks import AdaptivePoseTask, DomainWarmupTask, PoseTask, Strength
 
 
 class Samples(Dataset):
@@ -101,7 +101,7 @@ def test_momentum_and_nesterov_reach_sgd():
 
 def test_the_classifier_has_a_rate_of_its_own():
     net, classifier = TinyNet(), small_classifier()
-    task = AdaptivePoseTask(net, classifier, 0.1, frozen=["stem"])
+    task = AdaptivePoseTask(net, classifier, Strength(0.1), frozen=["stem"])
     pose, domain = make_optimizer(task, OptimizerOptions(lr=0.1, classifier_lr=0.3)).param_groups
     assert pose["lr"] == 0.1 and len(pose["params"]) == len([*net.parameters()]) - 4
     assert domain["lr"] == 0.3 and len(domain["params"]) == len([*classifier.parameters()])
@@ -123,7 +123,7 @@ def test_learning_rates_by_hand():
 
 def test_the_loop_sets_the_rate_of_each_group_before_each_step(trainer):
     net, classifier, seen = TinyNet(), small_classifier(), []
-    made = stage_of(lambda: AdaptivePoseTask(net, classifier, 0.1), rate=LearningRate("step", (1,), 0.1, 3),
+    made = stage_of(lambda: AdaptivePoseTask(net, classifier, Strength(0.1)), rate=LearningRate("step", (1,), 0.1, 3),
                     lr=0.6, classifier_lr=0.3)  # fmt: skip
 
     def watched(task):
@@ -206,7 +206,7 @@ def test_stages_follow_each_other_and_the_position_counts_them(trainer):
     net, classifier = TinyNet(), small_classifier()
     start = state_of(net)
     stages = [stage_of(lambda: DomainWarmupTask(net, classifier), epochs=1),
-              stage_of(lambda: AdaptivePoseTask(net, classifier, 0.1), epochs=2)]  # fmt: skip
+              stage_of(lambda: AdaptivePoseTask(net, classifier, Strength(0.1)), epochs=2)]  # fmt: skip
     run = trainer(stages[:1], net, classifier)
     run.fit()
     assert_same_state(start, state_of(net))

@@ -54,7 +54,7 @@ def end_of(output):
     """All that a run ended with: tensors by name, and its results files."""
     (folder,) = Path(output).glob("tiny-*")
     states = torch.load(folder / "checkpoint.pth", weights_only=True)["states"]
-    tensors = {f"{name}.{key}": value for name in ("model", "classifier", "ema") for key, value in
+    tensors = {f"{name}.{key}": value for name in ("model", "companion", "ema") for key, value in
                (states[name] or {}).items()}  # fmt: skip
     tensors |= {
         f"{kept}.{key}": value for kept in ("best", "last") for key, value in weights_of(folder, kept).items()
@@ -126,8 +126,10 @@ def test_a_stop_at_any_batch_changes_nothing(place, monkeypatch, capsys, call):
         ("WORKERS", "2"),
         ("PRECISION", "bf16"),
         ("ADAPT.METHOD", "none", "TRAIN.CHECKPOINT_EVERY", "1"),
+        ("ADAPT.METHOD", "cdan", "ADAPT.LAMBDA_SCHEDULE", "warmup"),
+        ("ADAPT.METHOD", "mean_teacher"),
     ],
-    ids=lambda options: options[1],
+    ids=" ".join,
 )
 def test_two_stops_change_nothing_whatever_is_trained(place, monkeypatch, options):
     train("whole", *EVERYTHING, *options)

@@ -12,7 +12,7 @@ from fidip.engine.schedule import OptimizerOptions, make_optimizer
 from fidip.errors import ConfigError
 from fidip.losses import joints_mse
 from fidip.models.pose import POSE_NETS
-from fidip.tasks import AdaptivePoseTask, DomainWarmupTask, DomainWeights, PoseTask, frozen_names
+from fidip.tasks import AdaptivePoseTask, DomainWarmupTask, DomainWeights, PoseTask, Strength, frozen_names
 
 LAMBDA = 0.3
 
@@ -38,7 +38,7 @@ def test_reversal_equals_the_hand_written_min_max(dtype):
     net, classifier = TinyNet().to(dtype), small_classifier().to(dtype)
     net_copy, classifier_copy = copy.deepcopy(net), copy.deepcopy(classifier)
     batch = batch_of(dtype=dtype)
-    losses = AdaptivePoseTask(net, classifier, LAMBDA).train()(batch)
+    losses = AdaptivePoseTask(net, classifier, Strength(LAMBDA)).train()(batch)
     sum(losses.values()).backward()
 
     features, heatmaps = net_copy.train()(batch["image"])
@@ -58,7 +58,7 @@ def test_the_published_two_steps_move_the_classifier_alike():
     """Stage I steps the classifier on detached features; its gradient is that of the one pass."""
     net, classifier = TinyNet(), small_classifier()
     batch = batch_of()
-    AdaptivePoseTask(net, classifier, LAMBDA).train()(batch)["domain"].backward()
+    AdaptivePoseTask(net, classifier, Strength(LAMBDA)).train()(batch)["domain"].backward()
     alone = copy.deepcopy(classifier)
     alone.zero_grad()
     features = net(batch["image"])[0].detach()
@@ -71,7 +71,7 @@ def test_the_published_two_steps_move_the_classifier_alike():
 def test_frozen_weights_and_statistics_do_not_move(name):
     net, classifier = TinyNet(), small_classifier()
     before = state_of(net)
-    steps(AdaptivePoseTask(net, classifier, LAMBDA, frozen=["stem"]), name=name)
+    steps(AdaptivePoseTask(net, classifier, Strength(LAMBDA), frozen=["stem"]), name=name)
     moved = changed(before, net)
     assert [n for n in moved if n.startswith("stem.")] == []
     assert {"body.0.weight", "body.1.running_mean", "body.1.running_var", "head.weight"} <= set(moved)
@@ -138,7 +138,7 @@ def test_after_the_warmup_a_pose_stage_trains_the_pose_net_again():
     net, classifier = TinyNet(), small_classifier()
     steps(DomainWarmupTask(net, classifier))
     before = state_of(net)
-    steps(AdaptivePoseTask(net, classifier, LAMBDA))
+    steps(AdaptivePoseTask(net, classifier, Strength(LAMBDA)))
     assert {n for n, v in net.state_dict().items() if v.is_floating_point()} == {
         n for n in changed(before, net) if "num_batches" not in n
     }

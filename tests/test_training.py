@@ -103,7 +103,7 @@ def test_adaptation_trains_tests_and_leaves_a_whole_run_folder(place, capsys):
 def test_plain_training_has_no_classifier(place):
     assert train(*PLAIN) == 0
     state = torch.load(only_run() / "checkpoint.pth", weights_only=True)
-    assert state["states"]["classifier"] is None and stage_names(only_run()) == {"pose"}
+    assert state["states"]["companion"] is None and stage_names(only_run()) == {"pose"}
 
 
 def test_a_finished_training_trains_nothing_more(place, monkeypatch):
@@ -188,7 +188,7 @@ def test_a_rate_that_explodes_stops_with_the_batch_saved(place, capsys):
 
 
 def test_alarms_reach_the_log(place, monkeypatch):
-    monkeypatch.setattr("fidip.tasks.domain_accuracy", lambda logits, synthetic: torch.tensor(1.0))
+    monkeypatch.setattr("fidip.tasks.adversarial.domain_accuracy", lambda logits, synthetic: torch.tensor(1.0))
     train("TRAIN.END_EPOCH", "6")
     assert "domain accuracy is 1.000: the classifier is saturated" in log_of(only_run())
 

@@ -1,5 +1,6 @@
 """The only place that reads a config and makes things of it."""
 
+from fidip.build.adapt import build_companion, is_adaptive, is_published_method
 from fidip.build.data import build_codec, build_records, build_test_loader, read_content, split_to_test
 from fidip.build.model import build_classifier, build_estimator, build_model, load_start
 from fidip.build.run import (
@@ -22,7 +23,6 @@ from fidip.build.train import (
     build_training_records,
     build_validation,
     independent_sets,
-    is_adaptive,
     monitor_options,
     plan_training,
     require_kind,
@@ -39,6 +39,7 @@ __all__ = [
     "build_accelerator",
     "build_classifier",
     "build_codec",
+    "build_companion",
     "build_estimator",
     "build_evaluator",
     "build_grid",
@@ -52,6 +53,7 @@ __all__ = [
     "image_size",
     "independent_sets",
     "is_adaptive",
+    "is_published_method",
     "load_start",
     "model_labels",
     "monitor_options",

@@ -1,9 +1,10 @@
 """What a training needs from a config: stages, their tasks, data and optimisers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -11,6 +12,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 from yacs.config import CfgNode
 
+from fidip.build.adapt import classified_view, has_classifier, is_adaptive, pose_task
 from fidip.build.data import build_codec, build_records, plain_loader, read_content
 from fidip.build.run import build_evaluator, crop_areas, image_size, train_folder
 from fidip.config import result_keys, run_name
@@ -27,7 +29,7 @@ from fidip.evaluation import CocoEvaluator
 from fidip.losses import hard_joints_mse, joints_cross_entropy, joints_mse
 from fidip.runtime import fingerprint
 from fidip.skeleton import SKELETONS
-from fidip.tasks import AdaptivePoseTask, DomainWarmupTask, DomainWeights, PoseLoss, PoseTask
+from fidip.tasks import DomainWarmupTask, DomainWeights, PoseLoss
 
 
 @dataclass(frozen=True)
@@ -53,11 +55,6 @@ def require_kind(cfg: CfgNode, net: str, adaptive: bool) -> None:
         )
     if adaptive and not is_adaptive(cfg):
         raise ConfigError("ADAPT.METHOD is none; use tools/train.py for that, or set ADAPT.METHOD grl")
-
-
-def is_adaptive(cfg: CfgNode) -> bool:
-    """Whether a domain classifier is trained."""
-    return cfg.ADAPT.METHOD != "none"
 
 
 def build_accelerator(cfg: CfgNode) -> Accelerator:
@@ -100,7 +97,7 @@ def build_training_records(cfg: CfgNode) -> tuple[list[Record], list[Record]]:
     before: list[Record] = []
     if is_adaptive(cfg):
         _require_two_domains(records, cfg.DATASET.TRAIN_SET, "DATASET.TRAIN_SET")
-        if cfg.TRAIN.PRE_EPOCH:
+        if cfg.TRAIN.PRE_EPOCH and has_classifier(cfg):
             before = build_records(cfg, cfg.DATASET.TRAIN_PRE_SET, need_joints=False)
             _require_two_domains(before, cfg.DATASET.TRAIN_PRE_SET, "DATASET.TRAIN_PRE_SET")
     return records, before
@@ -131,7 +128,7 @@ def training_key(cfg: CfgNode, records: Sequence[Record], before: Sequence[Recor
 def build_stages(
     cfg: CfgNode,
     model: nn.Module,
-    classifier: nn.Module | None,
+    companion: nn.Module | None,
     records: Sequence[Record],
     before: Sequence[Record],
     accelerator: Accelerator,
@@ -141,30 +138,27 @@ def build_stages(
     optimizer = partial(make_optimizer, options=_optimizer_options(cfg))
     rate = LearningRate(train.SCHEDULE, train.LR_STEP, train.LR_FACTOR, train.WARMUP_STEPS)
     stages = []
-    if classifier is not None and before:
+    if companion is not None and before:
         loader, batches = _loader(cfg, before, train.PRE_BATCH_SIZE_PER_GPU, 0, accelerator)
-        warmup = partial(DomainWarmupTask, model, classifier, cfg.DATASET.COLOR_RGB)
+        warmup = partial(DomainWarmupTask, model, companion, cfg.DATASET.COLOR_RGB, classified_view(cfg))
         stages.append(
             Stage("classifier", warmup, optimizer, loader, batches, train.PRE_EPOCH, LearningRate())
         )
     loader, batches = _loader(cfg, records, train.BATCH_SIZE_PER_GPU, 1, accelerator)
-    task = _pose_task(cfg, model, classifier)
+    task = pose_task(cfg, model, companion, _pose_options(cfg))
     stages.append(Stage("pose", task, optimizer, loader, batches, train.END_EPOCH, rate, selects=True))
     return stages
 
 
-def _pose_task(cfg: CfgNode, model: nn.Module, classifier: nn.Module | None) -> Callable[[], nn.Module]:
+def _pose_options(cfg: CfgNode) -> dict[str, Any]:
     weights = cfg.LOSS.JOINTS_WEIGHT if cfg.LOSS.USE_DIFFERENT_JOINTS_WEIGHT else ()
-    options = {
+    return {
         "pose_loss": _pose_loss(cfg),
         "frozen": cfg.TRAIN.FREEZE,
         "joint_weights": list(weights),
         "domain_weights": DomainWeights(cfg.LOSS.REAL_WEIGHT, cfg.LOSS.SYNTHETIC_WEIGHT),
         "rgb": cfg.DATASET.COLOR_RGB,
     }
-    if classifier is None:
-        return partial(PoseTask, model, **options)
-    return partial(AdaptivePoseTask, model, classifier, cfg.TRAIN.LAMBDA, **options)
 
 
 def _pose_loss(cfg: CfgNode) -> PoseLoss:

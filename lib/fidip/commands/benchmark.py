@@ -129,9 +129,9 @@ def run_benchmark(cfg: CfgNode, config_file: Path, options: BenchmarkOptions) ->
     within its time, as in training; the published side gets ready float images, as its loader hands them over.
     Raises ConfigError for a config without adaptation and for options that are not positive.
     """
-    if not build.is_adaptive(cfg):
+    if not build.is_published_method(cfg):
         raise ConfigError(
-            f"{config_file}: ADAPT.METHOD is none, so there is no adaptive step to time; set ADAPT.METHOD grl"
+            f"{config_file}: the published step adapts by gradient reversal; to time it, set ADAPT.METHOD grl"
         )
     if options.steps < 1 or options.warmup < 0 or options.batch < 0:
         raise ConfigError(
@@ -201,7 +201,7 @@ def published_step(ours: OwnStep, classifier_passes: int) -> PublishedStep:
     return PublishedStep(
         model,
         copy.deepcopy(task.classifier),
-        task.weight,
+        task.strength.value,
         lr=rates[0],
         classifier_lr=rates[-1],
         classifier_passes=classifier_passes,

@@ -84,15 +84,15 @@ def _trainer(
     validation: build.Validation | None,
 ) -> Trainer:
     model = build.load_start(cfg)
-    classifier = build.build_classifier(cfg, model) if build.is_adaptive(cfg) else None
+    companion = build.build_companion(cfg, model)
     if accelerator.num_processes > 1:
-        for net in (model, classifier):
+        for net in (model, companion):
             if net is not None:
                 join_batchnorm(net, accelerator.device)
     return Trainer(
-        build.build_stages(cfg, model, classifier, records, before, accelerator),
+        build.build_stages(cfg, model, companion, records, before, accelerator),
         model,
-        classifier,
+        companion,
         accelerator,
         folder,
         key=build.training_key(cfg, records, before, accelerator.num_processes),

@@ -18,7 +18,8 @@ CHOICES = {
     "DATASET.SAMPLER": ("shuffle", "balanced"),
     "DATASET.ROT_MODE": ("normal", "uniform"),
     "DATASET.SKELETON": tuple(SKELETONS),
-    "ADAPT.METHOD": ("none", "grl"),
+    "ADAPT.METHOD": ("none", "grl", "cdan", "mmd", "coral", "mean_teacher"),
+    "ADAPT.LAMBDA_SCHEDULE": ("constant", "warmup"),
     "LOSS.KIND": ("mse", "cross_entropy"),
     "TRAIN.OPTIMIZER": ("adam", "adamw", "sgd"),
     "TRAIN.SCHEDULE": ("step", "cosine"),
@@ -69,8 +70,9 @@ def check_for_training(cfg: CfgNode) -> None:
         problems.append(
             "LOSS.KIND cross_entropy is for pose_mobile, whose maps sum to 1, and without USE_OHKM"
         )
-    if not 0 <= train.EMA < 1:
-        problems.append(f"TRAIN.EMA must be in [0, 1), got {train.EMA}")
+    for key in ("TRAIN.EMA", "ADAPT.TEACHER_DECAY"):
+        if not 0 <= _get(cfg, key) < 1:
+            problems.append(f"{key} must be in [0, 1), got {_get(cfg, key)}")
     if cfg.LOSS.USE_DIFFERENT_JOINTS_WEIGHT and len(cfg.LOSS.JOINTS_WEIGHT) != cfg.MODEL.NUM_JOINTS:
         problems.append(
             f"LOSS.JOINTS_WEIGHT has {len(cfg.LOSS.JOINTS_WEIGHT)} values for {cfg.MODEL.NUM_JOINTS} joints"

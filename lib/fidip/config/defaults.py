@@ -70,7 +70,9 @@ _C.LOSS.SYNTHETIC_WEIGHT = 1.0  # the same for synthetic samples
 
 # --- adaptation -------------------------------------------------------------------------------------
 _C.ADAPT = CfgNode()
-_C.ADAPT.METHOD = ""  # none | grl (FiDIP); empty: grl for adaptive_* nets, else none
+_C.ADAPT.METHOD = ""  # none | grl (FiDIP) | cdan | mmd | coral | mean_teacher; empty: grl for adaptive_* nets
+_C.ADAPT.LAMBDA_SCHEDULE = "constant"  # constant | warmup: TRAIN.LAMBDA is reached gradually
+_C.ADAPT.TEACHER_DECAY = 0.99  # mean_teacher: decay a step of the teacher's weights, reached gradually
 
 # --- training ---------------------------------------------------------------------------------------
 _C.TRAIN = CfgNode()
@@ -86,7 +88,7 @@ _C.TRAIN.MOMENTUM = 0.9  # sgd
 _C.TRAIN.NESTEROV = False  # sgd
 _C.TRAIN.PRE_EPOCH = 0  # epochs that train the domain classifier alone on TRAIN_PRE_SET
 _C.TRAIN.END_EPOCH = 100  # epochs on TRAIN_SET
-_C.TRAIN.LAMBDA = 5e-4  # factor of the reversed gradient of the domain loss
+_C.TRAIN.LAMBDA = 5e-4  # strength of adaptation: factor of the reversed gradient, or of the second loss
 _C.TRAIN.PRE_BATCH_SIZE_PER_GPU = 128  # samples per process in classifier pre-training
 _C.TRAIN.BATCH_SIZE_PER_GPU = 64  # samples per process
 _C.TRAIN.ACCUMULATE = 1  # batches per optimiser step

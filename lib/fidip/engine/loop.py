@@ -63,7 +63,7 @@ class TrainerOptions:
 class Trainer:
     """Runs stages to their end, from wherever the run folder's checkpoint says.
 
-    model and classifier outlive the stages; tasks wrap them. key: fingerprint of config and data.
+    model and companion (domain classifier or teacher, if any) outlive the stages; tasks wrap them. key: fingerprint of config and data.
     validate: scores a pose net, on all processes. keep: writes a pose net as a model file under a name.
     draw: shows a batch as a picture now and then.
     """
@@ -72,7 +72,7 @@ class Trainer:
         self,
         stages: Sequence[Stage],
         model: nn.Module,
-        classifier: nn.Module | None,
+        companion: nn.Module | None,
         accelerator: Accelerator,
         folder: Path,
         key: str,
@@ -82,7 +82,7 @@ class Trainer:
         draw: Draw | None = None,
         options: TrainerOptions | None = None,
     ) -> None:
-        self.stages, self.model, self.classifier = stages, model.to(accelerator.device), classifier
+        self.stages, self.model, self.companion = stages, model.to(accelerator.device), companion
         self.accelerator, self.folder, self.key, self.monitor = accelerator, folder, key, monitor
         self.keep, self.validate, self.draw = keep, validate, draw
         self.options = options or TrainerOptions()
@@ -120,8 +120,8 @@ class Trainer:
     def _restore(self, saved: Checkpoint) -> None:
         self.position = saved.position
         self.model.load_state_dict(saved.states["model"])
-        if self.classifier is not None:
-            self.classifier.load_state_dict(saved.states["classifier"])
+        if self.companion is not None:
+            self.companion.load_state_dict(saved.states["companion"])
         if self.ema is not None:
             self.ema.load_state_dict(saved.states["ema"])
         logger.info("going on from %s: stage %d, epoch %d, batch %d", self.file.path, saved.position.stage + 1,
@@ -162,7 +162,9 @@ class Trainer:
             first = (here.batch - 1) // options.accumulate * options.accumulate
             in_group = min(options.accumulate, total - first)
             complete = here.batch - first == in_group
-            factor = stage.rate(here.epoch, here.step, steps_per_epoch * stage.epochs)
+            steps = steps_per_epoch * stage.epochs
+            factor = stage.rate(here.epoch, here.step, steps)
+            self.accelerator.unwrap_model(task).progress = here.step / steps
             for group in optimizer.param_groups:
                 group["lr"] = group["base_lr"] * factor
             figures = self._learn(task, optimizer, batch, 1 / in_group, complete)
@@ -258,7 +260,7 @@ class Trainer:
             return
         states = {
             "model": self.model.state_dict(),
-            "classifier": None if self.classifier is None else self.classifier.state_dict(),
+            "companion": None if self.companion is None else self.companion.state_dict(),
             "ema": None if self.ema is None else self.ema.state_dict(),
             "optimizer": None if optimizer is None else optimizer.state_dict(),
             "scaler": None if self.accelerator.scaler is None else self.accelerator.scaler.state_dict(),

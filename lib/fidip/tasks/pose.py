@@ -1,15 +1,14 @@
-"""Tasks: a batch in, named losses out. The loop that trains them never knows which one it has."""
+"""Plain training, on which the adapted kinds build."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from fidip.errors import ConfigError
 from fidip.losses import heatmap_pck, joints_mse
-from fidip.models.domain import reverse_gradient
 from fidip.pixels import normalise
 
 Losses = dict[str, Tensor]
@@ -50,12 +49,28 @@ class DomainWeights:
 EQUAL = DomainWeights()
 
 
+@dataclass(frozen=True)
+class Strength:
+    """How much adaptation counts, the paper's lambda: constant, or rising from 0 over the stage.
+
+    The rise is 2 / (1 + exp(-10 p)) - 1 at progress p in 0..1 (Ganin et al., JMLR 2016).
+    """
+
+    value: float
+    warmup: bool = False
+
+    def at(self, progress: float) -> float:
+        """The factor at a progress of the stage in 0..1."""
+        return self.value * math.tanh(5 * progress) if self.warmup else self.value
+
+
 class PoseTask(nn.Module):
     """Plain training: the pose loss alone.
 
     A batch: image (B, 3, H, W), uint8 RGB or ready float input; target (B, K, h, w); weight (B, K);
     synthetic (B,). frozen: names of submodules whose weights and BatchNorm statistics stay as they are.
-    joint_weights: (K,) factors. After a call ``observed`` holds plain figures of the batch.
+    joint_weights: (K,) factors. After a call ``observed`` holds plain figures of the batch. progress: how much of
+    the stage is done, 0..1; the loop sets it.
     """
 
     def __init__(
@@ -77,6 +92,7 @@ class PoseTask(nn.Module):
         for module in self.frozen:
             module.requires_grad_(False)
         self.observed: dict[str, Tensor] = {}
+        self.progress = 0.0
 
     def train(self, mode: bool = True) -> "PoseTask":
         """Switch to training, except for what is frozen."""
@@ -89,85 +105,22 @@ class PoseTask(nn.Module):
         """Losses of one batch: pose."""
         return {"pose": self.pose(batch)[0]}
 
-    def pose(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """Pose loss and the features (B, C, h, w) it came from."""
+    def pose(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """Pose loss, and the features (B, C, h, w) and heatmaps (B, K, H/4, W/4) it came from."""
         features, heatmaps = self.model(self.pixels(batch))
+        return self.loss_of(heatmaps, batch), features, heatmaps
+
+    def loss_of(self, heatmaps: Tensor, batch: dict[str, Tensor]) -> Tensor:
+        """Pose loss of heatmaps (B, K, H/4, W/4) against the labels of a batch."""
         weight = batch["weight"]
         if self.joint_weights is not None:
             weight = weight * self.joint_weights
         self.observed = {"pck": heatmap_pck(heatmaps, batch["target"], batch["weight"])}
-        loss = self.pose_loss(
+        return self.pose_loss(
             heatmaps.float(), batch["target"], weight, self.domain_weights.of(batch["synthetic"])
         )
-        return loss, features
 
     def pixels(self, batch: dict[str, Tensor]) -> Tensor:
         """Network input (B, 3, H, W), float."""
         image = batch["image"]
         return normalise(image, self.rgb) if image.dtype == torch.uint8 else image
-
-
-class AdaptivePoseTask(PoseTask):
-    """FiDIP: the pose loss, and a domain loss whose gradient is reversed on its way into the features.
-
-    The classifier descends on the domain loss, the pose net on pose - weight * domain, in one backward pass
-    (equal to the published two-step procedure but for the classifier's half-step lead).
-    """
-
-    def __init__(
-        self,
-        model: nn.Module,
-        classifier: nn.Module,
-        weight: float,
-        pose_loss: PoseLoss = joints_mse,
-        frozen: Sequence[str] = (),
-        joint_weights: Sequence[float] = (),
-        domain_weights: DomainWeights = EQUAL,
-        rgb: bool = True,
-    ) -> None:
-        super().__init__(model, pose_loss, frozen, joint_weights, domain_weights, rgb)
-        self.classifier, self.weight = classifier, weight
-
-    def forward(self, batch: dict[str, Tensor]) -> Losses:
-        """Losses of one batch: pose, domain."""
-        pose, features = self.pose(batch)
-        logits = self.classifier(reverse_gradient(features, self.weight))
-        self.observed |= {"domain_accuracy": domain_accuracy(logits, batch["synthetic"])}
-        return {
-            "pose": pose,
-            "domain": F.binary_cross_entropy_with_logits(logits.float(), batch["synthetic"]),
-        }
-
-
-class DomainWarmupTask(nn.Module):
-    """Train the domain classifier on the features of a pose net that stays as it is.
-
-    The pose net runs without a graph and with its stored BatchNorm statistics.
-    """
-
-    def __init__(self, model: nn.Module, classifier: nn.Module, rgb: bool = True) -> None:
-        super().__init__()
-        self.model, self.classifier, self.rgb = model, classifier, rgb
-        self.model.requires_grad_(False)
-        self.observed: dict[str, Tensor] = {}
-
-    def train(self, mode: bool = True) -> "DomainWarmupTask":
-        """Switch the classifier to training; the pose net never trains here."""
-        super().train(mode)
-        self.model.eval()
-        return self
-
-    def forward(self, batch: dict[str, Tensor]) -> Losses:
-        """Losses of one batch: domain."""
-        image = batch["image"]
-        with torch.no_grad():
-            features = self.model(normalise(image, self.rgb) if image.dtype == torch.uint8 else image)[0]
-        logits = self.classifier(features)
-        self.observed = {"domain_accuracy": domain_accuracy(logits, batch["synthetic"])}
-        return {"domain": F.binary_cross_entropy_with_logits(logits.float(), batch["synthetic"])}
-
-
-@torch.no_grad()
-def domain_accuracy(logits: Tensor, synthetic: Tensor) -> Tensor:
-    """Share of samples (B,) on the right side of 0, a scalar in 0..1."""
-    return ((logits > 0) == (synthetic > 0.5)).float().mean()
