@@ -1,0 +1,40 @@
+"""Sources (videos, web pages) that pictures of several splits come from."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from fidip.data.audit.findings import Finding, Place
+from fidip.data.audit.splits import AuditSplit
+
+# the 11 characters that name a video, in every form of its address; start time and the like do not count
+_VIDEO = re.compile(r"(?:youtu\.be/|youtube\.com/(?:.*[?&]v=|embed/|shorts/)|ytimg\.com/vi/)([\w-]{11})")
+
+
+def source_key(source: Any) -> str:
+    """What two addresses of the same source have in common; "" for an unknown source."""
+    text = "" if source is None else str(source).strip()
+    video = _VIDEO.search(text)
+    return f"youtube:{video[1]}" if video else text.rstrip("/")
+
+
+def sources_of(splits: Sequence[AuditSplit]) -> dict[str, list[Place]]:
+    """Known source -> its pictures."""
+    places: dict[str, list[Place]] = {}
+    for split in splits:
+        for index in split.by_id.values():
+            key = source_key(split.images[index].get("image_source"))
+            if key:
+                places.setdefault(key, []).append(split.image_place(index))
+    return places
+
+
+def check_sources(splits: Sequence[AuditSplit]) -> list[Finding]:
+    """One finding for each source with pictures in several splits."""
+    findings = []
+    for key, places in sources_of(splits).items():
+        counts = {split.name: sum(place.split == split.name for place in places) for split in splits}
+        shared = [f"{number} in {name}" for name, number in counts.items() if number]
+        if len(shared) > 1:
+            findings.append(Finding("shared_source", f"{key}: {', '.join(shared)}", tuple(places)))
+    return findings
