@@ -66,7 +66,9 @@ def arguments(folder, *more):
 def test_table_and_metrics(files, capsys):
     assert (
         evaluate_tool.main(
-            arguments(files, "--area", "bbox", "--output", str(files / "out" / "metrics.json"))
+            arguments(
+                files, "--area", "bbox", "--bootstrap", "0", "--output", str(files / "out" / "metrics.json")
+            )
         )
         == 0
     )
@@ -76,10 +78,23 @@ def test_table_and_metrics(files, capsys):
     assert metrics["AR"] == pytest.approx(5 / 6, abs=1e-12)
     assert metrics["AP_M"] is None
     assert (metrics["n_images"], metrics["area"], metrics["boxes"]) == (6, "bbox", "unknown")
-    assert "details" not in metrics
+    assert not {"details", "ci95", "bootstrap"} & metrics.keys()
     last = capsys.readouterr().out.splitlines()[-1]
     assert last.startswith("| res |")
     assert "| 83.2 | 83.2 | 83.2 | 83.3 | 83.3 | 83.3 |" in last
+
+
+def test_intervals(files, capsys):
+    output = files / "metrics.json"
+    assert evaluate_tool.main(arguments(files, "--details", "--output", str(output))) == 0
+    metrics = json.loads(output.read_text())
+    about = {"resamples": 1000, "seed": 0, "level": 0.95, "unit": "picture", "units": 6}
+    assert metrics["bootstrap"] == about
+    low, high = metrics["ci95"]["AR"]
+    assert 0.3 < low < metrics["AR"] < high <= 1 and metrics["ci95"]["AP_M"] is None
+    assert metrics["details"]["posture"]["Prone"]["ci95"]["AR"][0] < 1
+    printed = capsys.readouterr().out
+    assert f"| 83.3 [{100 * low:.1f}, {100 * high:.1f}] |" in printed and "100.0 [" in printed
 
 
 def test_details(files, capsys):

@@ -10,15 +10,22 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "lib" / "fidip"
 MODULES = sorted(PACKAGE.rglob("*.py"))
-CODE = [*MODULES, *sorted((ROOT / "tools").rglob("*.py")), *sorted((ROOT / "tests").rglob("*.py"))]
+CODE = [
+    *MODULES,
+    *(
+        path
+        for folder in ("tools", "syn_generation", "tests")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+    ),
+]
 
 LAYERS = (
     ("errors", "config", "registry", "skeleton", "geometry", "runtime", "annotations", "pixels", "progress"),
-    ("codec", "losses", "models"),
-    ("data", "tasks", "evaluation", "statistics", "inference"),
+    ("codec", "losses", "models", "synth"),
+    ("data", "tasks", "evaluation", "statistics", "inference", "domain_gap"),
     ("checkpoint", "engine"),
     ("build", "report"),
-    ("commands", "cli"),
+    ("commands", "cli", "tables"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 CONFIG_READERS = ("config", "build")

@@ -50,3 +50,10 @@ def test_posture_table():
         "Prone    12  93.6  98.5  98.5  94.6  99.0  100.0",
         "Supine    3     \u2013     \u2013     \u2013     \u2013     \u2013      \u2013",
     ]
+
+
+def test_intervals_stand_behind_their_numbers():
+    metrics = {**METRICS, "ci95": {"AP": [0.9123, 0.95], "AR": None}}
+    row = results_table([ModelRow("x", metrics=metrics)]).splitlines()[-1]
+    assert "| 93.6 [91.2, 95.0] | 98.5 | 98.5 | 94.6 |" in row
+    assert "93.6 [91.2, 95.0]" in posture_table({"posture": {"Prone": {"n": 12, **metrics}}})

@@ -15,6 +15,7 @@ from figures import write_split
 from fidip.build import build_model
 from fidip.cli import exit_on_error, test_main
 from fidip.config import load_config
+from fidip.errors import ConfigError
 from fidip.models import export_weights
 
 ROOT = Path(__file__).parents[1]
@@ -66,6 +67,24 @@ def test_it_writes_results_metrics_table_and_pictures(place, capsys):
     assert {p.name for p in folder.glob("*.png")} == {"predictions_best.png", "predictions_worst.png"}
     assert "MobileNetV2" in capsys.readouterr().out
     assert load_config(folder / "config.yaml").MODEL.EXTRA.WIDTH_MULT == 0.25
+
+
+def test_intervals_come_with_the_numbers(place, capsys):
+    run("TEST.BOOTSTRAP", "100")
+    metrics = json.loads((only_run() / "metrics.json").read_text())
+    pictures = metrics["bootstrap"].pop("ci95_pictures")
+    about = {"resamples": 100, "seed": 0, "level": 0.95, "unit": "source", "units": 3}
+    assert metrics["bootstrap"] == about and pictures.keys() == metrics["ci95"].keys()
+    low, high = metrics["ci95"]["AP"]
+    assert low <= metrics["AP"] <= high and "ci95" in metrics["details"]["posture"]["Prone"]
+    assert f"[{100 * low:.1f}, {100 * high:.1f}]" in capsys.readouterr().out
+
+
+def test_intervals_can_be_left_out(place):
+    run("TEST.BOOTSTRAP", "0")
+    assert not {"ci95", "bootstrap"} & json.loads((only_run() / "metrics.json").read_text()).keys()
+    with pytest.raises(ConfigError, match=r"TEST\.BOOTSTRAP -1 gives no interval"):
+        run("TEST.BOOTSTRAP", "-1")
 
 
 def test_two_runs_give_the_same_results_and_another_checkpoint_another_folder(place):

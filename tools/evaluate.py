@@ -7,6 +7,7 @@ from fidip.cli import exit_on_error
 from fidip.evaluation import CocoEvaluator, ModelRow, joint_table, posture_table, results_table, write_metrics
 from fidip.evaluation.groundtruth import AREA_MODES
 from fidip.runtime import setup_logging
+from fidip.statistics import add_intervals
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -24,6 +25,10 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--output", type=Path, help="write the numbers there, usually metrics.json")
     parser.add_argument("--boxes", default="unknown", help='boxes that were used: "gt" or the detection file')
+    parser.add_argument(
+        "--bootstrap", type=int, default=1000, help="resamples behind the 95 %% intervals; 0: no intervals"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the resamples")
     parser.add_argument("--details", action="store_true", help="also numbers per joint, posture and picture")
     args = parser.parse_args(argv)
     setup_logging()
@@ -31,9 +36,11 @@ def main(argv: list[str] | None = None) -> int:
     evaluator = CocoEvaluator(args.annotations, area=args.area)
     evaluator.load_results(args.results)
     metrics = evaluator.metrics(boxes=args.boxes)
-    print(results_table([ModelRow(method=args.results.stem, metrics=metrics)]))
     if args.details:
         metrics["details"] = evaluator.details()
+    add_intervals(metrics, evaluator, args.bootstrap, args.seed)
+    print(results_table([ModelRow(method=args.results.stem, metrics=metrics)]))
+    if args.details:
         print(f"\n{joint_table(metrics['details'])}")
         if metrics["details"]["posture"]:
             print(f"\n{posture_table(metrics['details'])}")

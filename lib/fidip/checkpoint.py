@@ -24,7 +24,7 @@ class Position:
     """Where a training stands. stage, epoch of the stage and batch of the epoch are those that come next.
 
     step: optimiser steps of the stage so far; total_step: of the whole training. best: highest validation AP
-    so far, at best_epoch; -1 before the first validation.
+    so far, at best_epoch; -1 before the first validation. seconds: of work so far that was saved, over all starts.
     """
 
     stage: int = 0
@@ -34,6 +34,7 @@ class Position:
     total_step: int = 0
     best: float = -1.0
     best_epoch: int = -1
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)

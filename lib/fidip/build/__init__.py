@@ -10,8 +10,10 @@ from fidip.build.run import (
     build_evaluator,
     crop_areas,
     image_size,
+    is_test_only,
     model_labels,
     plan_test,
+    test_facts,
     train_folder,
 )
 from fidip.build.train import (
@@ -54,6 +56,7 @@ __all__ = [
     "independent_sets",
     "is_adaptive",
     "is_published_method",
+    "is_test_only",
     "load_start",
     "model_labels",
     "monitor_options",
@@ -62,6 +65,7 @@ __all__ = [
     "read_content",
     "require_kind",
     "split_to_test",
+    "test_facts",
     "train_folder",
     "trainer_options",
     "training_key",

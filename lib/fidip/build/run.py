@@ -20,7 +20,10 @@ LAST_MODEL = "model_last.pth"
 
 @dataclass(frozen=True)
 class TestPlan:
-    """What is tested and where its results go. features: file for streamed features, or None."""
+    """What is tested and where its results go.
+
+    bootstrap: resamples for intervals, 0: none. features: file for streamed features, or None.
+    """
 
     __test__ = False  # not a test class, whatever pytest thinks of its name
 
@@ -30,6 +33,7 @@ class TestPlan:
     device: str
     boxes: str
     pictures: int
+    bootstrap: int
     features: Path | None
 
 
@@ -39,8 +43,11 @@ def plan_test(
     """Find the checkpoint and the folder of a test.
 
     Without ``weights`` and TEST.MODEL_FILE the best model of this config's training is tested, or the last one
-    where none was selected, and results go beside it. Raises ConfigError when there is neither.
+    where none was selected, and results go beside it. Raises ConfigError when there is neither, and
+    for a number of resamples that gives no interval.
     """
+    if cfg.TEST.BOOTSTRAP < 0 or cfg.TEST.BOOTSTRAP == 1:
+        raise ConfigError(f"TEST.BOOTSTRAP {cfg.TEST.BOOTSTRAP} gives no interval: set 0 (none) or e.g. 1000")
     if weights is None and cfg.TEST.MODEL_FILE:
         weights = Path(cfg.TEST.MODEL_FILE)
         folder = folder or Path(cfg.OUTPUT_DIR) / run_name(config_file, cfg, testing=True)
@@ -60,8 +67,22 @@ def plan_test(
         device=cfg.DEVICE,
         boxes="gt" if cfg.TEST.USE_GT_BBOX else cfg.TEST.COCO_BBOX_FILE,
         pictures=cfg.TEST.PICTURES,
+        bootstrap=cfg.TEST.BOOTSTRAP,
         features=Path(cfg.TEST.SAVE_FEATURES) if cfg.TEST.SAVE_FEATURES else None,
     )
+
+
+def is_test_only(cfg: CfgNode) -> bool:
+    """Whether a config names weights to test, rather than a training."""
+    return bool(cfg.TEST.MODEL_FILE)
+
+
+def test_facts(cfg: CfgNode) -> tuple[str, str]:
+    """Which area the OKS of a test uses, and the device's name as configured."""
+    return cfg.TEST.AREA, cfg.DEVICE
+
+
+test_facts.__test__ = False  # type: ignore[attr-defined]  # no test, whatever pytest thinks of its name
 
 
 def train_folder(cfg: CfgNode, config_file: Path) -> Path:

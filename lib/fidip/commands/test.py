@@ -28,6 +28,7 @@ from fidip.inference import Estimator, Prediction, save_features
 from fidip.models import complexity, load_weights
 from fidip.progress import progress
 from fidip.runtime import choose_device, provenance, seed_everything, setup_logging, write_json, write_text
+from fidip.statistics import add_intervals
 
 logger = logging.getLogger("fidip")
 
@@ -135,10 +136,11 @@ def report(
     evaluator: CocoEvaluator, plan: TestPlan, row: ModelRow, split: str, extra: dict[str, Any]
 ) -> TestOutcome:
     """Score what was predicted; write results JSON, metrics.json and table.md into the run folder."""
-    metrics = {**evaluator.metrics(plan.boxes), **extra}
     details = evaluator.details()
+    metrics = {**evaluator.metrics(plan.boxes), **extra, "details": details}
+    add_intervals(metrics, evaluator, plan.bootstrap, plan.seed)
     write_results(plan.folder / f"keypoints_{split}_results_0.json", evaluator.results())
-    write_metrics(plan.folder / "metrics.json", {**metrics, "details": details})
+    write_metrics(plan.folder / "metrics.json", metrics)
     table = results_table([ModelRow(**{**row.__dict__, "metrics": metrics})])
     write_text(plan.folder / "table.md", table + "\n")
     parts = [table, joint_table(details)] + ([posture_table(details)] if details["posture"] else [])

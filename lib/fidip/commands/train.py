@@ -38,11 +38,12 @@ logger = logging.getLogger("fidip")
 
 @dataclass(frozen=True)
 class TrainOutcome:
-    """What a training left behind. tests: outcomes of the best and the last model, where there is a test set."""
+    """What a training left behind. seconds: of training and validation, over all starts. tests: outcomes of the best and the last model, where there is a test set."""
 
     folder: Path
     best_epoch: int
     best_ap: float
+    seconds: float
     tests: dict[str, TestOutcome] = field(default_factory=dict)
 
 
@@ -71,7 +72,7 @@ def run_training(cfg: CfgNode, config_file: Path) -> TrainOutcome:
         trainer.monitor.close()
         logger.info("trained; everything is in %s", plan.folder)
         tests = _test(cfg, config_file, plan, validation is not None) if main else {}
-    return TrainOutcome(plan.folder, position.best_epoch, position.best, tests)
+    return TrainOutcome(plan.folder, position.best_epoch, position.best, position.seconds, tests)
 
 
 def _trainer(

@@ -115,6 +115,7 @@ _C.TEST.OKS_THRE = 0.9  # OKS above which the weaker of two poses is dropped
 _C.TEST.IN_VIS_THRE = 0.2  # joints with a lower maximum do not count in a pose's score
 _C.TEST.AREA = "annotation"  # area in OKS: annotation | bbox (w*h) | keypoints; SyRIP's areas are faulty
 _C.TEST.PICTURES = 12  # best and worst predictions that are drawn, each; 0: no pictures
+_C.TEST.BOOTSTRAP = 1000  # resamples of the pictures behind the 95 % intervals; 0: no intervals
 _C.TEST.SAVE_FEATURES = ""  # file (.npy) that receives the features of every crop; --save-features
 
 # --- pictures of training batches -------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import copy
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -88,6 +89,7 @@ class Trainer:
         self.options = options or TrainerOptions()
         self.file = CheckpointFile(folder)
         self.position = Position()
+        self._since = time.monotonic()
         self.ema: AveragedModel | None = None
         if self.options.ema:
             self.ema = AveragedModel(model, multi_avg_fn=warming_average(self.options.ema), use_buffers=True)
@@ -102,6 +104,7 @@ class Trainer:
 
         Raises Interrupted after SIGTERM or SIGINT, with the state saved; FidipError on a loss that is not finite.
         """
+        self._since = time.monotonic()
         if self.accelerator.is_main_process:
             self.file.clean()
         saved = self.file.load(self.key) if resume else None
@@ -256,6 +259,9 @@ class Trainer:
     def save(self, optimizer: Optimizer | None) -> None:
         """Write a checkpoint; all processes take part with their random states."""
         rng = gather_object([random_state()])
+        now = time.monotonic()
+        self.position.seconds += now - self._since
+        self._since = now
         if not self.accelerator.is_main_process:
             return
         states = {

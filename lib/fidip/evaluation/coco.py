@@ -178,6 +178,14 @@ class CocoEvaluator:
             "images": _ranking(matches),
         }
 
+    def postures(self) -> dict[str, list[ImageId]]:
+        """Ids of the pictures of each posture, in the order of the names; {} unless there are at least two."""
+        groups: dict[str, list[ImageId]] = defaultdict(list)
+        for image_id, image in self.truth.imgs.items():
+            if image.get("posture"):
+                groups[str(image["posture"])].append(image_id)
+        return dict(sorted(groups.items())) if len(groups) > 1 else {}
+
     def _joint_factor(self, joint_scores: Array) -> Array:
         """Mean of the joint scores above in_vis_thre, (B, K) -> (B,); 0 if none is."""
         counted = joint_scores > self.in_vis_thre
@@ -213,13 +221,7 @@ class CocoEvaluator:
         ]
 
     def _postures(self) -> dict[str, dict[str, Any]]:
-        groups: dict[str, list[ImageId]] = defaultdict(list)
-        for image_id, image in self.truth.imgs.items():
-            if image.get("posture"):
-                groups[str(image["posture"])].append(image_id)
-        if len(groups) < 2:
-            return {}
-        return {name: {"n": len(ids), **self.summarize(ids)} for name, ids in sorted(groups.items())}
+        return {name: {"n": len(ids), **self.summarize(ids)} for name, ids in self.postures().items()}
 
 
 _Prediction = tuple[Array, float, float]  # (K, 3) x, y, score; score; area in px^2

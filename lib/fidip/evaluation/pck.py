@@ -21,14 +21,24 @@ def pck(
     The joints of a missed person count as wrong. Returns {"0.05": {"mean": over all labelled joints,
     "joints": {name: over the persons with this joint labelled}}, ...}; None where nothing is labelled.
     """
-    labelled = _labelled(matches, skeleton)
-    distances = _relative_distances(matches, skeleton)
+    labelled, within = right_joints(matches, skeleton, thresholds)
     summary: dict[str, dict[str, Any]] = {}
-    for threshold in thresholds:
-        right = (distances <= threshold) & labelled
+    for threshold, right in zip(thresholds, within, strict=True):
         mean = float(right.sum() / labelled.sum()) if labelled.any() else None
         summary[f"{threshold:g}"] = {"mean": mean, "joints": _joint_means(right, labelled, skeleton)}
     return summary
+
+
+def right_joints(
+    matches: Sequence[Match], skeleton: Skeleton = COCO17, thresholds: Sequence[float] = THRESHOLDS
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which joints of M persons are labelled, (M, K) bool, and which of these are right, (P, M, K) bool.
+
+    The P thresholds are shares of the longer side of the ground-truth box; joints of a missed person are wrong.
+    """
+    labelled = _labelled(matches, skeleton)
+    within = _relative_distances(matches, skeleton) <= np.reshape(thresholds, (-1, 1, 1))
+    return labelled, within & labelled
 
 
 def joint_oks(matches: Sequence[Match], skeleton: Skeleton = COCO17) -> JointValues:

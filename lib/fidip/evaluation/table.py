@@ -29,7 +29,7 @@ class ModelRow:
 
     size: crop (W, H) in px, printed as H x W like the published tables. params: number of weights.
     published_macs: sum over layers of weights x output height x width. macs: true multiply-adds (the two
-    differ for transposed convolutions). metrics: numbers in 0..1 as in metrics.json.
+    differ for transposed convolutions). metrics: numbers in 0..1 as in metrics.json, intervals included.
     """
 
     method: str
@@ -48,7 +48,7 @@ class ModelRow:
             NOTHING if self.size is None else f"{self.size[1]}x{self.size[0]}",
             published_params(self.params),
             published_gflops(self.published_macs),
-            *(percent(self.metrics.get(name)) for name in PUBLISHED_METRICS),
+            *(percent_of(self.metrics, name) for name in PUBLISHED_METRICS),
             NOTHING if self.params is None else f"{self.params / 1e6:.2f}",
             NOTHING if self.macs is None else f"{self.macs / 1e9:.2f}",
         ]
@@ -69,10 +69,22 @@ def percent(value: float | None) -> str:
     return NOTHING if value is None else f"{100 * value:.1f}"
 
 
+def percent_of(metrics: Mapping[str, Any], name: str) -> str:
+    """One of the metrics, with its interval from their ``ci95`` if there is one: "93.6 [91.2, 95.3]"."""
+    interval = metrics.get("ci95", {}).get(name)
+    limits = f" [{percent(interval[0])}, {percent(interval[1])}]" if interval else ""
+    return percent(metrics.get(name)) + limits
+
+
 def results_table(rows: Sequence[ModelRow]) -> str:
     """Markdown table with one row a model and the columns of ``HEADER``; AP and AR in percent."""
-    lines = [HEADER, ["---"] * 3 + ["---:"] * (len(HEADER) - 3)]
-    lines += [[cell.replace("|", "\\|") for cell in row.cells()] for row in rows]
+    return markdown(HEADER, [row.cells() for row in rows], ["---"] * 3 + ["---:"] * (len(HEADER) - 3))
+
+
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], alignment: Sequence[str] = ()) -> str:
+    """A Markdown table. alignment: "---" or "---:" for each column, all to the left where empty."""
+    lines = [header, alignment or ["---"] * len(header)]
+    lines += [[cell.replace("|", "\\|") for cell in row] for row in rows]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
@@ -85,19 +97,19 @@ def joint_table(details: Mapping[str, Any]) -> str:
     ]
     # the OKS column has no total: its mean over joints is not the mean over persons
     rows.append(["all", "", *(percent(level["mean"]) for level in pck.values())])
-    return _terminal_table(["joint", "OKS", *(f"PCK@{name}" for name in pck)], rows)
+    return terminal_table(["joint", "OKS", *(f"PCK@{name}" for name in pck)], rows)
 
 
 def posture_table(details: Mapping[str, Any]) -> str:
     """Terminal table of ``CocoEvaluator.details()``: per posture the number of pictures, AP and AR in percent."""
     rows = [
-        [posture, str(entry["n"]), *(percent(entry[name]) for name in PUBLISHED_METRICS)]
+        [posture, str(entry["n"]), *(percent_of(entry, name) for name in PUBLISHED_METRICS)]
         for posture, entry in details["posture"].items()
     ]
-    return _terminal_table(["posture", "n", *PUBLISHED_METRICS], rows)
+    return terminal_table(["posture", "n", *PUBLISHED_METRICS], rows)
 
 
-def _terminal_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def terminal_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Columns padded to their widest cell; the first to the left, numbers to the right."""
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     lines = [
