@@ -12,7 +12,7 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("*/README.md")])
-SCRIPTS = sorted((ROOT / "tools").glob("*.py"))
+SCRIPTS = sorted([*(ROOT / "tools").glob("*.py"), *(ROOT / "syn_generation").glob("*.py")])
 # absolute paths of a machine: the home, temporary and mount folders of Linux, macOS and Windows
 MACHINE_PATH = re.compile(r"(?<![\w.~:/-])/(?:home|Users|root|tmp|work|mnt|opt|var)/[\w.]|[A-Z]:\\Users\\")
 
@@ -61,7 +61,7 @@ def test_relative_links_point_to_something(path):
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
 def test_named_scripts_configs_and_code_exist(path):
     text = path.read_text(encoding="utf-8")
-    files = re.findall(r"\b(?:tools|experiments|lib|tests|docs)/[\w./-]+\.\w+", text)
+    files = re.findall(r"\b(?:tools|syn_generation|experiments|lib|tests|docs)/[\w./-]+\.\w+", text)
     assert [name for name in files if not (ROOT / name).exists()] == []
     assert [name for name in re.findall(r"`(fidip(?:\.\w+)+)`", text) if not resolves(name)] == []
 
@@ -122,14 +122,15 @@ def test_every_direct_dependency_is_constrained():
     pinned = names(line for line in read("constraints.txt").splitlines() if line and not line.startswith("#"))
     project = read("pyproject.toml")
     required = re.search(r"^dependencies = \[\n(.*?)^\]", project, flags=re.DOTALL | re.MULTILINE)[1]
-    developing = re.search(r"^dev = \[(.*?)\]", project, flags=re.DOTALL | re.MULTILINE)[1]
-    assert names(re.findall(r'"([^"]+)"', required + developing)) - pinned == set()
+    extras = re.findall(r"^(?:dev|synth) = \[(.*?)\]", project, flags=re.DOTALL | re.MULTILINE)
+    assert len(extras) == 2
+    assert names(re.findall(r'"([^"]+)"', "".join([required, *extras]))) - pinned == set()
 
 
 def test_conda_environment_uses_the_same_installation():
     environment = yaml.safe_load(read("fidip_env.yml"))
     assert environment["name"] == "fidip"
-    assert environment["dependencies"][-1] == {"pip": ["-c constraints.txt", "-e .[dev]"]}
+    assert environment["dependencies"][-1] == {"pip": ["-c constraints.txt", "-e .[dev,synth]"]}
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=name_of)

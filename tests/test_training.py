@@ -188,7 +188,9 @@ def test_a_rate_that_explodes_stops_with_the_batch_saved(place, capsys):
 
 
 def test_alarms_reach_the_log(place, monkeypatch):
-    monkeypatch.setattr("fidip.tasks.adversarial.domain_accuracy", lambda logits, synthetic: torch.tensor(1.0))
+    monkeypatch.setattr(
+        "fidip.tasks.adversarial.domain_accuracy", lambda logits, synthetic: torch.tensor(1.0)
+    )
     train("TRAIN.END_EPOCH", "6")
     assert "domain accuracy is 1.000: the classifier is saturated" in log_of(only_run())
 

@@ -1,0 +1,1 @@
+"""Synthetic infants with labels: body, poses, fitting, scenes, rendering, annotation. Meets the rest in COCO JSON."""

@@ -1,0 +1,184 @@
+"""Where each vertex of a body lies, by names that every body model has: along which limb, how far, on which side."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+Array = np.ndarray
+
+INFANT_LENGTH = 0.66  # m; sizes of cloth and hair are stated for a body of this length
+BEYOND = -0.5  # limb coordinate of a vertex that no bone of the limb moves
+
+PARTS = ("trunk", "head", "left_arm", "right_arm", "left_leg", "right_leg")
+
+
+@dataclass(frozen=True)
+class Coordinates:
+    """Where points (any shape S: vertices, or texels of a texture) lie on the body at rest.
+
+    rest (*S, 3) m. arm, leg (*S): 0 at the shoulder or hip joint, 1 at the wrist or ankle, more on hand or foot,
+    down to BEYOND off the limb. head, hand, foot (*S): share of skinning weight. part (*S) int: index in PARTS.
+    """
+
+    rest: Array
+    arm: Array
+    leg: Array
+    head: Array
+    hand: Array
+    foot: Array
+    part: Array
+
+    def carried(self, carry: Callable[[Array], Array]) -> "Coordinates":
+        """The same for other points, whose values ``carry`` interpolates from those (V, C) of these."""
+        numbers = np.column_stack([self.rest, self.arm, self.leg, self.head, self.hand, self.foot])
+        flags = (self.part[:, None] == np.arange(len(PARTS))).astype(np.float32)
+        new, part = carry(numbers), carry(flags).argmax(axis=-1)
+        arm, leg, head, hand, foot = (np.ascontiguousarray(new[..., i]) for i in range(3, 8))
+        return Coordinates(new[..., :3], arm, leg, head, hand, foot, part)
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """A body's rest pose (template shape); all lengths in m.
+
+    length: crown to sole. at: coordinates of the V vertices. joints: rest position (3,) by name. arm_length,
+    leg_length: shoulder or hip to wrist or ankle. neck: centre (3,) and half-axes (3,) of the ellipsoid that cuts
+    the neck out of a collar. eyes: the separate eyeballs (left, right) as vertex indices, or None where the body
+    has none. face: rest keypoints (5, 3) nose, left eye, right eye, left ear, right ear.
+    """
+
+    length: float
+    at: Coordinates
+    joints: dict[str, Array]
+    arm_length: float
+    leg_length: float
+    neck: tuple[Array, Array]
+    eyes: tuple[Array, Array] | None
+    face: Array
+
+    @property
+    def scale(self) -> float:
+        """Size against an infant of INFANT_LENGTH."""
+        return self.length / INFANT_LENGTH
+
+    @property
+    def adult(self) -> bool:
+        """Whether the body is that of a grown-up."""
+        return self.length > 1.2
+
+    @property
+    def cloth_scale(self) -> float:
+        """Factor on folds and looseness: they grow less than the body does."""
+        return float(np.sqrt(self.scale))
+
+
+def study(body: Any) -> Anatomy:
+    """Read the anatomy of a BodyModel off its template, skeleton and skinning weights."""
+    rest = body.template.detach().cpu().numpy().astype(np.float32)
+    weights = body.skinning_weights.detach().cpu().numpy().astype(np.float32)
+    joints, face = _rest_landmarks(body)
+    shares = _shares(body.joint_names, weights)
+    arm, arm_length = _along(
+        rest, joints, ("shoulder", "elbow", "wrist"), shares["left_arm"], shares["right_arm"]
+    )
+    leg, leg_length = _along(rest, joints, ("hip", "knee", "ankle"), shares["left_leg"], shares["right_leg"])
+    return Anatomy(
+        length=float(np.ptp(rest[:, 2])),
+        at=Coordinates(
+            rest=rest,
+            arm=arm,
+            leg=leg,
+            head=shares["head"],
+            hand=shares["left_hand"] + shares["right_hand"],
+            foot=shares["left_foot"] + shares["right_foot"],
+            part=np.stack([shares[name] for name in PARTS]).argmax(axis=0),
+        ),
+        joints=joints,
+        arm_length=arm_length,
+        leg_length=leg_length,
+        neck=_neck(rest, shares["head"], float(np.ptp(rest[:, 2]))),
+        eyes=_eyeballs(rest, np.asarray(body.faces), face),
+        face=face,
+    )
+
+
+def _rest_landmarks(body: Any) -> tuple[dict[str, Array], Array]:
+    """Joints by name and the five keypoints of the face in the rest pose, m."""
+    template = body.template
+    output = body(
+        template.new_zeros(1, body.num_betas),
+        template.new_zeros(1, len(body.joint_names), 3),
+        template.new_zeros(1, 3),
+    )
+    joints = output.joints[0].detach().cpu().numpy()
+    keypoints = output.keypoints[0].detach().cpu().numpy()
+    # the template's origin need not be the pelvis joint, where the output puts it
+    shift = template.detach().cpu().numpy().mean(axis=0) - output.vertices[0].detach().cpu().numpy().mean(
+        axis=0
+    )
+    named = {name: (joints[i] + shift).astype(np.float32) for i, name in enumerate(body.joint_names)}
+    return named, (keypoints[:5] + shift).astype(np.float32)
+
+
+def _shares(names: tuple[str, ...], weights: Array) -> dict[str, Array]:
+    def total(*starts: str) -> Array:
+        return np.asarray(weights[:, [n.startswith(starts) for n in names]].sum(axis=1))
+
+    shares = {"head": total("neck", "head", "jaw", "left_eye", "right_eye")}
+    for side in ("left", "right"):
+        hand = total(*(f"{side}_{part}" for part in ("wrist", "hand", "finger")))
+        foot = total(f"{side}_ankle", f"{side}_foot")
+        shares[f"{side}_arm"] = total(f"{side}_shoulder", f"{side}_elbow") + hand
+        shares[f"{side}_leg"] = total(f"{side}_hip", f"{side}_knee") + foot
+        shares[f"{side}_hand"], shares[f"{side}_foot"] = hand, foot
+    shares["trunk"] = np.clip(1 - sum(shares[p] for p in PARTS[1:]), 0, 1)
+    return shares
+
+
+def _along(
+    rest: Array, joints: dict[str, Array], chain: tuple[str, str, str], left: Array, right: Array
+) -> tuple[Array, float]:
+    """Coordinate along both limbs (V,), 0 at the first joint and 1 at the third, and the limb's length."""
+    coordinate = np.full(len(rest), BEYOND, dtype=np.float32)
+    length = 0.0
+    for side, share in (("left", left), ("right", right)):
+        a, b, c = (joints[f"{side}_{name}"] for name in chain)
+        upper, lower = np.linalg.norm(b - a), np.linalg.norm(c - b)
+        length = float(upper + lower)
+        first = (rest - a) @ ((b - a) / upper)
+        second = (rest - b) @ ((c - b) / lower)
+        along = np.where(first < upper, first, upper + np.maximum(second, 0)) / length
+        coordinate = np.where(share > 0.01, share * along + (1 - share) * BEYOND, coordinate)
+    return coordinate.astype(np.float32), length
+
+
+def _neck(rest: Array, head: Array, length: float) -> tuple[Array, Array]:
+    ring = rest[(head > 0.3) & (head < 0.75)]
+    low, high = np.percentile(ring, 5, axis=0), np.percentile(ring, 95, axis=0)
+    centre = (low + high) / 2
+    half = (high - low) / 2 + 0.012 * length / INFANT_LENGTH * np.array([0.6, 0.8, 1.0])
+    return centre.astype(np.float32), half.astype(np.float32)
+
+
+def _eyeballs(rest: Array, faces: Array, face: Array) -> tuple[Array, Array] | None:
+    edges = np.concatenate([faces[:, :2], faces[:, 1:]])
+    graph = coo_matrix((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(len(rest),) * 2)
+    count, label = connected_components(graph, directed=False)
+    apart = float(np.linalg.norm(face[1] - face[2]))
+    found = []
+    for eye in face[1:3]:
+        near = [
+            members
+            for members in (np.nonzero(label == i)[0] for i in range(count))
+            if 8 < len(members) < len(rest) / 10
+            and np.linalg.norm((rest[members].min(axis=0) + rest[members].max(axis=0)) / 2 - eye)
+            < 0.5 * apart
+        ]
+        if not near:
+            return None
+        found.append(min(near, key=lambda m: float(np.linalg.norm(rest[m].mean(axis=0) - eye))))
+    return found[0], found[1]

@@ -1,0 +1,134 @@
+"""Draw a whole scene from a seed."""
+
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from fidip.synth.appearance import TextureSource
+from fidip.synth.body import PART_NAMES, BodyModel
+from fidip.synth.scene import backgrounds
+from fidip.synth.scene.lights import LightSource, draw_lighting
+from fidip.synth.scene.options import SceneOptions
+from fidip.synth.scene.person import clothe, hold_up, in_scene, lay_down, record
+from fidip.synth.scene.places import put_under
+from fidip.synth.scene.props import Stage, extent, furnish, holds_on
+from fidip.synth.scene.room import build_room, plan_room
+from fidip.synth.scene.settle import PosedBody
+from fidip.synth.scene.spec import SceneSpec
+from fidip.synth.scene.support import press
+from fidip.synth.scene.viewpoint import Frame, beside, sample_camera
+
+Array = np.ndarray
+
+_PARTS = ("person", "clothes", "ground", "camera", "light", "room", "toys", "blanket")
+
+
+@lru_cache(maxsize=4)
+def texture_source(folder: Path | None) -> TextureSource:
+    """The user's textures, listed once; procedural ones without a folder."""
+    return TextureSource(folder)
+
+
+@lru_cache(maxsize=4)
+def light_source(folder: Path) -> LightSource:
+    """The user's environment pictures, listed once."""
+    return LightSource(folder)
+
+
+@lru_cache(maxsize=4)
+def background_source(folder: Path) -> backgrounds.BackgroundSource:
+    """The user's background pictures, listed once."""
+    return backgrounds.BackgroundSource(folder)
+
+
+def sample_scene(body: BodyModel, seed: int, options: SceneOptions) -> SceneSpec:
+    """Draw everything of one picture; it depends on nothing but the body, the seed and the options.
+
+    Raises DataError when a folder of the options is missing or holds nothing usable.
+    """
+    streams = np.random.SeedSequence(seed).spawn(len(_PARTS))
+    rngs = {name: np.random.default_rng(stream) for name, stream in zip(_PARTS, streams, strict=True)}
+    draw = _photo if options.mode == "photo" else _room_scene
+    spec = draw(body, options, rngs)
+    return replace(spec, info={"seed": seed, "mode": options.mode, "body": body.name, **spec.info})
+
+
+def _room_scene(body: BodyModel, options: SceneOptions, rngs: dict[str, np.random.Generator]) -> SceneSpec:
+    textures = texture_source(options.textures)
+    laid = lay_down(body, options, rngs["person"])
+    settled = laid.settled
+    posed = PosedBody(settled.vertices, settled.joints, settled.keypoints)
+    dressed = clothe(body, settled.betas, settled.pose, settled.vertices, rngs["clothes"], textures)
+    place = put_under(laid.place, settled.vertices, rngs["ground"])
+    bedding = press(
+        place, [(mesh.vertices, mesh.faces) for mesh in dressed.meshes], settled.scale, rngs["ground"]
+    )
+    frame = _frame(body, posed, settled.pose, settled.scale, settled.sample.posture)
+    if holds_on(settled, place):  # what it holds hides it from the front
+        frame = replace(frame, front=beside(frame.front, rngs["camera"]))
+    camera, lens = sample_camera(frame, options.size, rngs["camera"])
+    source = None if options.lights is None else light_source(options.lights)
+    light = draw_lighting(
+        frame.keypoints.mean(axis=0), settled.scale, place.kind.outdoors, rngs["light"], source
+    )
+    stage = Stage(body, settled, place, bedding, dressed, camera)
+    props, names = furnish(stage, options, rngs, textures)
+    inside = np.stack(
+        [camera.centre, *(lamp.centre for lamp in light.lights), *extent([*dressed.meshes, *props])]
+    )
+    room = build_room(plan_room(place, inside, rngs["room"]), place, rngs["room"], textures)
+    worn = tuple(dressed.meshes)
+    info = {**record(settled.sample, laid.months), "place": place.name, "light": light.name, **names,
+            "rest": {"margin_m": round(settled.margin, 4), "sunk_m": round(settled.sunk, 4)}, "look": dressed.info}  # fmt: skip
+    seen = in_scene(body, posed, settled.betas, settled.pose, settled.transl)
+    return SceneSpec(
+        camera,
+        (*worn, *props, *room),
+        seen,
+        light.lights,
+        light.environment,
+        lens.aperture,
+        lens.focus,
+        None,
+        info,
+    )
+
+
+def _frame(body: BodyModel, posed: PosedBody, pose: Array, scale: float, posture: str) -> Frame:
+    head = posed.vertices[np.asarray(body.parts) == PART_NAMES.index("head")][::11]
+    front = Rotation.from_rotvec(pose[0]).apply([0.0, -1.0, 0.0])
+    return Frame(posed.vertices, posed.keypoints, head, front, scale, posture)
+
+
+def _photo(body: BodyModel, options: SceneOptions, rngs: dict[str, np.random.Generator]) -> SceneSpec:
+    held = hold_up(body, options, rngs["person"])
+    textures = texture_source(options.textures)
+    dressed = clothe(body, held.betas, held.pose, held.posed.vertices, rngs["clothes"], textures)
+    scale = float(np.ptp(body.template[:, 2].cpu().numpy())) / 0.7
+    posture = held.sample.posture if options.rotation == "posture" else "photo"
+    camera, lens = sample_camera(
+        _frame(body, held.posed, held.pose, scale, posture), options.size, rngs["camera"]
+    )
+    source = None if options.lights is None else light_source(options.lights)
+    light = draw_lighting(np.zeros(3), scale, False, rngs["light"], source)
+    if options.backgrounds is None:
+        background, name = backgrounds.procedural(options.size, rngs["room"])
+    else:
+        background, name = background_source(options.backgrounds).draw(options.size, rngs["room"])
+    info = {**record(held.sample, held.months), "rotation": options.rotation, "background": name, "light": light.name,
+            "look": dressed.info}  # fmt: skip
+    seen = in_scene(body, held.posed, held.betas, held.pose, held.transl)
+    return SceneSpec(
+        camera,
+        tuple(dressed.meshes),
+        seen,
+        light.lights,
+        light.environment,
+        lens.aperture,
+        lens.focus,
+        background,
+        info,
+    )
