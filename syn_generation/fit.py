@@ -1,0 +1,60 @@
+"""Fit a body model to 2D keypoints: parameters, meshes, pictures and a CSV of errors.
+
+Every key of the config can be given as an option, --key value or --key=value. The same command goes on after a stop.
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from fidip.cli import exit_on_error
+from fidip.runtime import setup_logging
+from fidip.synth.fit.report import CSV_NAME
+from fidip.synth.fit.run import run_fit
+from fidip.synth.fit.settings import KEYS, parse_options, read_settings
+
+HERE = Path(__file__).parent
+DEFAULT = HERE / "cfg_files" / "fit_infant.yaml"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Parse, fit, print the summary."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog=key_list(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "-c", "--config", type=Path, default=DEFAULT, help="YAML file (cfg_files/fit_infant.yaml)"
+    )
+    args, rest = parser.parse_known_args(argv)
+    config = (
+        args.config if args.config.is_file() or not (HERE / args.config).is_file() else HERE / args.config
+    )
+    setup_logging()
+    torch.set_flush_denormal(True)  # priors far from their mean produce them, and they are slow
+    settings = read_settings(config, parse_options(rest))
+    summary = run_fit(settings)
+    print(
+        f"{summary['persons']} persons: {summary['ok']} ok, {summary['poor']} poor, {summary['failed']} failed; "
+        f"{summary['fitted_now']} fitted now"
+    )
+    if summary["seconds_per_person"] is not None:
+        print(f"{summary['seconds_per_person']:.3f} s per person")
+    if summary["mean_percent"]["median"] is not None:
+        shown = ", ".join(f"{name} {value:.3f}" for name, value in summary["mean_percent"].items())
+        print(f"mean error of a person, per cent of the box's diagonal: {shown}")
+    print(Path(settings["output_folder"]) / CSV_NAME)
+    return 0
+
+
+def key_list() -> str:
+    """The keys and what they do."""
+    lines = [f"  --{name} {key.default!r}\n      {key.meaning}" for name, key in KEYS.items() if key.meaning]
+    return "keys and their defaults:\n" + "\n".join(lines)
+
+
+if __name__ == "__main__":
+    exit_on_error(main)
