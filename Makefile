@@ -3,6 +3,7 @@
 #   make install    .venv with the package and its tools, in the versions of constraints.txt
 #   make test       the tests that take seconds
 #   make test-all   those and the slow ones
+#   make demo       the whole chain on synthetic infants: generate, train with adaptation, test, report
 #   make lint       ruff check, ruff format --check, mypy
 #   make clean      remove .venv and caches; models, data, output and log stay
 #
@@ -15,7 +16,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: install test test-all lint clean
+.PHONY: install demo test test-all lint clean
 
 install: $(INSTALLED)
 
@@ -24,6 +25,9 @@ test: $(INSTALLED)
 
 test-all: $(INSTALLED)
 	$(BIN)/python -m pytest -n $(JOBS) -m ''
+
+demo: $(INSTALLED)
+	$(BIN)/python tools/demo.py
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
