@@ -44,5 +44,5 @@ $(BIN)/pip:
 	$(PYTHON) -m venv $(VENV)
 
 $(INSTALLED): pyproject.toml constraints.txt | $(BIN)/pip
-	$(BIN)/python -m pip install -c constraints.txt -e '.[dev,synth]'
+	$(BIN)/python -m pip install -c constraints.txt -e '.[dev,synth,analysis]'
 	touch $@

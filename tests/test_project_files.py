@@ -122,15 +122,15 @@ def test_every_direct_dependency_is_constrained():
     pinned = names(line for line in read("constraints.txt").splitlines() if line and not line.startswith("#"))
     project = read("pyproject.toml")
     required = re.search(r"^dependencies = \[\n(.*?)^\]", project, flags=re.DOTALL | re.MULTILINE)[1]
-    extras = re.findall(r"^(?:dev|synth) = \[(.*?)\]", project, flags=re.DOTALL | re.MULTILINE)
-    assert len(extras) == 2
+    extras = re.findall(r"^(?:dev|synth|analysis) = \[(.*?)\]", project, flags=re.DOTALL | re.MULTILINE)
+    assert len(extras) == 3
     assert names(re.findall(r'"([^"]+)"', "".join([required, *extras]))) - pinned == set()
 
 
 def test_conda_environment_uses_the_same_installation():
     environment = yaml.safe_load(read("fidip_env.yml"))
     assert environment["name"] == "fidip"
-    assert environment["dependencies"][-1] == {"pip": ["-c constraints.txt", "-e .[dev,synth]"]}
+    assert environment["dependencies"][-1] == {"pip": ["-c constraints.txt", "-e .[dev,synth,analysis]"]}
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=name_of)
