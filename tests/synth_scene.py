@@ -1,11 +1,14 @@
-"""A flat stick infant in front of a camera: exact labels by hand, no body model, no renderer."""
+"""A flat stick infant in front of a camera: exact labels by hand, no renderer; and how deep limbs are in each other."""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 from figures import POSE
+from scipy.spatial import cKDTree
 
+from fidip.synth.body import PART_NAMES
 from fidip.synth.camera import look_at
+from fidip.synth.scene.flesh import _neighbours
 from fidip.synth.scene.spec import BodyInScene, Environment, Material, Mesh, SceneSpec
 
 GREY = Material(np.array([0.5, 0.5, 0.5], np.float32))
@@ -65,3 +68,33 @@ class FlatLook:
 
     def inputs(self):
         return {}
+
+
+def winding(points, corners):
+    """How often triangles (F, 3, 3) go round points (N, 3): 1 inside, 0 outside (van Oosterom and Strackee 1983)."""
+    a, b, c = (corners[None, :, k] - points[:, None] for k in range(3))
+    lengths = [np.linalg.norm(side, axis=2) for side in (a, b, c)]
+    volume = (a * np.cross(b, c)).sum(axis=2)
+    flat = lengths[0] * lengths[1] * lengths[2]
+    flat = flat + (a * b).sum(2) * lengths[2] + (b * c).sum(2) * lengths[0] + (c * a).sum(2) * lengths[1]
+    return 2 * np.arctan2(volume, flat).sum(axis=1) / (4 * np.pi)
+
+
+def deepest(body, vertices, count=40):
+    """How deep the skin of a body part is inside another one that it does not meet at a joint, m; from the mesh."""
+    parts, rng, worst = np.asarray(body.parts), np.random.default_rng(0), 0.0
+    part_of_face = parts[body.faces[:, 0]]
+    for i, one in enumerate(PART_NAMES):
+        for j, other in enumerate(PART_NAMES):
+            if i == j or _neighbours(one, other):
+                continue
+            inner, outer = np.flatnonzero(parts == i), vertices[parts == j]
+            near = ((vertices[inner] > outer.min(axis=0)) & (vertices[inner] < outer.max(axis=0))).all(axis=1)
+            inner = inner[near]
+            if len(inner) == 0:
+                continue
+            chosen = vertices[rng.choice(inner, min(count, len(inner)), replace=False)]
+            inside = winding(chosen, vertices[body.faces[part_of_face == j]]) > 0.5
+            if inside.any():
+                worst = max(worst, float(cKDTree(outer).query(chosen[inside])[0].max()))
+    return worst
