@@ -66,7 +66,6 @@ def test_same_generator_gives_the_same_infant_and_ages_are_clipped(infant):
     assert first.dtype == np.float32 and first.shape == (infant.num_betas,)
 
 
-@pytest.mark.xfail(reason="the median adult is 1.84 m tall, 4 cm too much")
 def test_adult_has_the_size_of_an_adult():
     adult = load_body("adult")
     vertices, keypoints = at_rest(adult, adult.months_to_betas(0))

@@ -74,7 +74,6 @@ def test_pictures_on_surfaces_stand_upright(noisy):
     assert np.ptp(picture[46, 58]) < 12 and picture[46, 58].min() > 100
 
 
-@pytest.mark.xfail(reason="relief towards the lamp is hardly brighter in path mode")
 @pytest.mark.parametrize(("side", "brighter"), [(-1, True), (1, False)])
 def test_a_slope_that_faces_the_lamp_is_brighter(noisy, side, brighter):
     rise = np.tile(np.linspace(0, 0.3, 64, dtype=np.float32), (64, 1))
@@ -88,18 +87,16 @@ def test_a_slope_that_faces_the_lamp_is_brighter(noisy, side, brighter):
     assert steep > flat + 5 if brighter else steep < flat - 5
 
 
-@pytest.mark.xfail(reason="path and fast mode still differ in brightness of the surroundings")
-@pytest.mark.parametrize(("column", "turn"), [(32, np.pi / 2), (40, np.pi / 2), (16, 0.0)])
+@pytest.mark.parametrize(("column", "turn"), [(32, np.pi / 2), (35, np.pi / 2), (16, 0.0), (13, 0.0)])
 def test_the_surroundings_stand_where_the_fast_mode_has_them(noisy, column, turn):
-    """The camera looks along +y; the patch may be in view or behind."""
+    """The camera looks along +y; the patch stands in the middle or to the right."""
     spec = facing([square(matt(GREY), 0.1, depth=-1.5)], environment=spot(column, turn), size=(80, 40))
     traced, fast = noisy.draw(spec, 0).astype(float), raster.draw(spec).astype(float)
     background = np.ones((40, 80), bool)
     background[10:30, 30:50] = False  # the square
-    assert (
-        np.abs(traced - fast)[background].mean() < 6
-    )  # one reads the picture smoothly, the other by its pixels
-    assert fast[background].std() > 20 or column == 16
+    assert np.abs(traced - fast)[background].mean() < 5  # mitsuba's rows are half a pixel off at the poles
+    mirrored = np.abs(traced[:, ::-1] - fast)[background].mean()
+    assert mirrored > 10 or column in (16, 32)
 
 
 def test_the_background_stays_to_the_byte_where_nothing_is_drawn(noisy):
@@ -121,25 +118,29 @@ def test_the_same_seed_gives_the_same_bytes_and_others_do_not(noisy):
     noisy.draw(spec, 2**40 + 7)  # any whole number will do
 
 
-@pytest.mark.xfail(reason="the denoiser gains less than it should at two samples")
 def test_the_denoiser_comes_nearer_to_the_truth():
     pytest.importorskip("mitsuba_oidn")
-    spec = mannequin(size=(80, 60), color=None)
+    light = lamp([1.0, -1.5, 1.2], [4.0] * 3, 1.0)
+    spec = replace(
+        mannequin(size=(80, 60), color=None, extra=(square(matt(GREY), 3.0, 0.4),)), lights=(light,)
+    )
     truth = PathRenderer("scalar", samples=256, denoise=False).draw(spec, 1).astype(float)
     raw, clean = (PathRenderer("scalar", 2, denoise).draw(spec, 2).astype(float) for denoise in (False, True))
-    assert np.abs(clean - truth).mean() < 0.6 * np.abs(raw - truth).mean()
+    assert np.abs(clean - truth).mean() < 0.5 * np.abs(raw - truth).mean()
 
 
-@pytest.mark.xfail(reason="the blur of the lens is weaker than it should be")
 def test_the_lens_blurs_what_is_out_of_focus(noisy):
+    """The circle of confusion: 2 x 0.05 m x (2 - 0.8) / 0.8 = 0.15 m at the square, 10 px."""
     near = facing([square(matt(quarters()), 1.0)], size=(96, 72))
-    sharp, blurred = (
-        np.abs(
-            np.diff(noisy.draw(replace(near, aperture=0.05, focus=focus), 0).astype(float)[25, :, 1])
-        ).max()
-        for focus in (2.0, 0.8)
-    )
-    assert sharp > 1.5 * blurred
+    rises = []
+    for focus in (2.0, 0.8):
+        row = (
+            noisy.draw(replace(near, aperture=0.05, focus=focus), 0)
+            .astype(float)[22:30, 30:66, 1]
+            .mean(axis=0)
+        )
+        rises.append(np.count_nonzero((row > 15) & (row < 175)))
+    assert rises[0] <= 2 and 6 <= rises[1] <= 10
 
 
 def test_cameras_that_the_lens_cannot_have_are_refused(noisy):

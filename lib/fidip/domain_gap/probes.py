@@ -15,7 +15,9 @@ from fidip.registry import Registry
 Array = np.ndarray
 RESAMPLES = 2000
 
-PROBES = Registry("probe")  # name -> function of a seed that makes a scikit-learn classifier
+PROBES = Registry(
+    "probe"
+)  # name -> function of (training pictures, seed) that makes a scikit-learn classifier
 
 
 @dataclass(frozen=True)
@@ -44,15 +46,15 @@ def a_distance(accuracy: float) -> float:
 
 
 @PROBES.register("linear")
-def _linear(seed: int) -> Any:
+def _linear(count: int, seed: int) -> Any:
     return require("sklearn.linear_model").LogisticRegression(C=0.1, max_iter=2000, random_state=seed)
 
 
 @PROBES.register("mlp")
-def _mlp(seed: int) -> Any:
+def _mlp(count: int, seed: int) -> Any:
     """One hidden layer of 64; the penalty and the few epochs keep it from learning small sets by heart."""
     build: Callable[..., Any] = require("sklearn.neural_network").MLPClassifier
-    return build((64,), alpha=0.1, batch_size=32, max_iter=40, random_state=seed)
+    return build((64,), alpha=0.1, batch_size=min(32, count), max_iter=40, random_state=seed)
 
 
 def probe_domains(
@@ -106,7 +108,7 @@ def _fit_predict(
     kind: str, vectors: Array, domain: Array, train: Array, held: Array, rng: np.random.Generator
 ) -> Array:
     scaler = require("sklearn.preprocessing").StandardScaler().fit(vectors[train])
-    probe = PROBES[kind](int(rng.integers(2**31)))
+    probe = PROBES[kind](len(train), int(rng.integers(2**31)))
     with warnings.catch_warnings():
         # the epochs are few on purpose
         warnings.simplefilter("ignore", require("sklearn.exceptions").ConvergenceWarning)

@@ -94,6 +94,7 @@ def _capsule(
     along = (points - centre) @ axis
     along = along * np.sign(along @ np.linalg.norm(points - root, axis=1))  # grows away from the root
     low, high = along.min() + beyond * np.ptp(along), along.max()
+    low = along[along >= low].min()  # so that its slab is not empty
     slabs = (along >= low) & (along <= low + slab * (high - low)), along >= high - slab * (high - low)
     ends = []
     for members in slabs:

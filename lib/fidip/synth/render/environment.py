@@ -27,10 +27,16 @@ def seen(environment: Environment, directions: Array) -> Array:
     if radiance.ndim == 1:
         return np.broadcast_to(radiance, (len(directions), 3))
     height, width = radiance.shape[:2]
-    row = np.arccos(np.clip(directions[:, 2], -1, 1)) / np.pi * height
+    row = np.arccos(np.clip(directions[:, 2], -1, 1)) / np.pi * height - 0.5
     azimuth = np.arctan2(directions[:, 1], directions[:, 0])
-    column = ((environment.turn - azimuth) / (2 * np.pi) + 0.5) % 1.0 * width
-    return radiance[np.clip(row.astype(int), 0, height - 1), np.clip(column.astype(int), 0, width - 1)]
+    column = ((environment.turn - azimuth) / (2 * np.pi) + 0.5) % 1.0 * width - 0.5
+    left, top = np.floor(column).astype(int), np.floor(row).astype(int)
+    aside, down = (column - left)[:, None].astype(np.float32), (row - top)[:, None].astype(np.float32)
+    upper, lower = (
+        radiance[line, left % width] * (1 - aside) + radiance[line, (left + 1) % width] * aside
+        for line in (np.clip(top, 0, height - 1), np.clip(top + 1, 0, height - 1))
+    )
+    return upper * (1 - down) + lower * down
 
 
 def harmonics(directions: Array) -> Array:

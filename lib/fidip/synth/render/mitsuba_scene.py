@@ -166,8 +166,9 @@ def material(mi: Any, made: Material) -> dict[str, Any]:
     color = np.asarray(made.color, dtype=np.float32)
     if color.ndim == 1:
         color = np.broadcast_to(color, (_PLAIN, _PLAIN, 3))
-    relief = np.zeros((_RELIEF, _RELIEF), np.float32) if made.relief is None else made.relief
-    relief = cv2.resize(np.asarray(relief, np.float32), (_RELIEF, _RELIEF), interpolation=cv2.INTER_AREA)
+    relief = np.zeros((_RELIEF, _RELIEF)) if made.relief is None else np.asarray(made.relief)
+    smooth = cv2.INTER_AREA if min(relief.shape) > _RELIEF else cv2.INTER_CUBIC  # steps would have no slope
+    relief = cv2.resize(relief.astype(np.float32), (_RELIEF, _RELIEF), interpolation=smooth)
     surface = {
         "type": "principled",
         "base_color": _bitmap(mi, np.rint(np.clip(color, 0, 1) * 255).astype(np.uint8), raw=False),
