@@ -195,6 +195,20 @@ def test_light_is_as_warm_and_as_strong_as_asked():
         assert 0.2 < received.mean() / dome.mean() < 12 and key.centre[2] > 0
 
 
+def test_no_lamp_stands_before_the_camera_and_none_loses_light():
+    viewpoint = np.array([0.1, -0.3, 2.2])  # above the body, where ceiling lamps hang
+    for seed in range(20):
+        lighting = draw_lighting(np.zeros(3), 1.0, False, np.random.default_rng(seed))
+        for before, after in zip(lighting.lights, lighting.seen_from(viewpoint).lights, strict=True):
+            assert (viewpoint - after.centre) @ (after.target - after.centre) > 0  # its bright side
+            reaches = np.linalg.norm(before.centre), np.linalg.norm(after.centre)
+            solid = [
+                np.prod(lamp.size) / reach**2 for lamp, reach in zip((before, after), reaches, strict=True)
+            ]
+            np.testing.assert_allclose(solid[1], solid[0], rtol=1e-9)
+            np.testing.assert_array_equal(after.radiance, before.radiance)
+
+
 def test_backgrounds_cover_the_picture():
     rng = np.random.default_rng(0)
     picture = rng.integers(0, 255, (30, 90, 3), dtype=np.uint8)

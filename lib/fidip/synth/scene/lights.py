@@ -1,6 +1,6 @@
 """Light: lamps and windows as rectangles, a dome of sky or room light, or the user's environment pictures."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -12,6 +12,7 @@ from fidip.synth.scene.spec import AreaLight, Environment
 Array = np.ndarray
 
 SUFFIXES = (".hdr", ".exr")
+_BEHIND = 0.05  # m that a lamp stands behind the camera at least
 _HEIGHT = 128  # px that environment pictures are brought to: light needs no more
 
 
@@ -33,6 +34,10 @@ class Lighting:
     lights: tuple[AreaLight, ...]
     environment: Environment
     name: str
+
+    def seen_from(self, viewpoint: Array) -> "Lighting":
+        """The same light without a lamp before the camera at (3,) m: lamps are black from behind and hide the scene."""
+        return replace(self, lights=tuple(_behind(light, viewpoint) for light in self.lights))
 
 
 class LightSource:
@@ -126,3 +131,14 @@ def _light(style: str, centre: Array, scale: float, irradiance: Array, rng: np.r
     size = (side * scale, side * rng.uniform(0.5, 1.2) * scale)
     radiance = irradiance * reach**2 / (size[0] * size[1])
     return AreaLight(centre + direction * reach, centre, size, radiance.astype(np.float64))
+
+
+def _behind(light: AreaLight, viewpoint: Array) -> AreaLight:
+    """The light so far away that it has the viewpoint before it; larger with the distance, so that it gives as much."""
+    reach = float(np.linalg.norm(light.centre - light.target))
+    toward = (light.centre - light.target) / reach
+    growth = (float((viewpoint - light.target) @ toward) + _BEHIND) / reach
+    if growth <= 1:
+        return light
+    size = (light.size[0] * growth, light.size[1] * growth)
+    return replace(light, centre=light.target + toward * reach * growth, size=size)

@@ -1,5 +1,6 @@
 """Draw a whole scene from a seed."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -12,11 +13,12 @@ from fidip.synth.body import PART_NAMES, BodyModel
 from fidip.synth.scene import backgrounds
 from fidip.synth.scene.lights import LightSource, draw_lighting
 from fidip.synth.scene.options import SceneOptions
-from fidip.synth.scene.person import clothe, hold_up, in_scene, lay_down, record
-from fidip.synth.scene.places import put_under
+from fidip.synth.scene.person import clothe, hold_up, in_scene, lay_down, record, texture_side
+from fidip.synth.scene.places import Place, put_under
 from fidip.synth.scene.props import Stage, extent, furnish, holds_on
 from fidip.synth.scene.room import build_room, plan_room
-from fidip.synth.scene.settle import PosedBody
+from fidip.synth.scene.settle import PosedBody, Settled
+from fidip.synth.scene.sight import look
 from fidip.synth.scene.spec import SceneSpec
 from fidip.synth.scene.support import press
 from fidip.synth.scene.viewpoint import Frame, beside, sample_camera
@@ -24,6 +26,7 @@ from fidip.synth.scene.viewpoint import Frame, beside, sample_camera
 Array = np.ndarray
 
 _PARTS = ("person", "clothes", "ground", "camera", "light", "room", "toys", "blanket")
+_VIEWS = 8  # cameras and furnishings that are tried until the person is well seen
 
 
 @lru_cache(maxsize=4)
@@ -61,40 +64,63 @@ def _room_scene(body: BodyModel, options: SceneOptions, rngs: dict[str, np.rando
     laid = lay_down(body, options, rngs["person"])
     settled = laid.settled
     posed = PosedBody(settled.vertices, settled.joints, settled.keypoints)
-    dressed = clothe(body, settled.betas, settled.pose, settled.vertices, rngs["clothes"], textures)
+    dressed = clothe(
+        body,
+        settled.betas,
+        settled.pose,
+        settled.vertices,
+        rngs["clothes"],
+        textures,
+        texture_side(options.size),
+    )
     place = put_under(laid.place, settled.vertices, rngs["ground"])
     bedding = press(
         place, [(mesh.vertices, mesh.faces) for mesh in dressed.meshes], settled.scale, rngs["ground"]
     )
     frame = _frame(body, posed, settled.pose, settled.scale, settled.sample.posture)
-    if holds_on(settled, place):  # what it holds hides it from the front
-        frame = replace(frame, front=beside(frame.front, rngs["camera"]))
-    camera, lens = sample_camera(frame, options.size, rngs["camera"])
     source = None if options.lights is None else light_source(options.lights)
     light = draw_lighting(
         frame.keypoints.mean(axis=0), settled.scale, place.kind.outdoors, rngs["light"], source
     )
-    stage = Stage(body, settled, place, bedding, dressed, camera)
-    props, names = furnish(stage, options, rngs, textures)
-    inside = np.stack(
-        [camera.centre, *(lamp.centre for lamp in light.lights), *extent([*dressed.meshes, *props])]
-    )
-    room = build_room(plan_room(place, inside, rngs["room"]), place, rngs["room"], textures)
-    worn = tuple(dressed.meshes)
-    info = {**record(settled.sample, laid.months), "place": place.name, "light": light.name, **names,
-            "rest": {"margin_m": round(settled.margin, 4), "sunk_m": round(settled.sunk, 4)}, "look": dressed.info}  # fmt: skip
+    known = {**record(settled.sample, laid.months), "place": place.name, "light": light.name,
+             "rest": {"margin_m": round(settled.margin, 4), "sunk_m": round(settled.sunk, 4)}, "look": dressed.info}  # fmt: skip
     seen = in_scene(body, posed, settled.betas, settled.pose, settled.transl)
-    return SceneSpec(
-        camera,
-        (*worn, *props, *room),
-        seen,
-        light.lights,
-        light.environment,
-        lens.aperture,
-        lens.focus,
-        None,
-        info,
-    )
+
+    def view() -> SceneSpec:
+        camera, lens = sample_camera(_from_beside(frame, settled, place, rngs), options.size, rngs["camera"])
+        stage = Stage(body, settled, place, bedding, dressed, camera)
+        props, names = furnish(stage, options, rngs, textures)
+        inside = np.stack(
+            [camera.centre, *(lamp.centre for lamp in light.lights), *extent([*dressed.meshes, *props])]
+        )
+        room = build_room(plan_room(place, inside, rngs["room"]), place, rngs["room"], textures)
+        return SceneSpec(
+            camera, (*dressed.meshes, *props, *room), seen, light.lights, light.environment, lens.aperture, lens.focus,
+            None, {**known, **names},
+        )  # fmt: skip
+
+    return _best_seen(view)
+
+
+def _best_seen(view: Callable[[], SceneSpec]) -> SceneSpec:
+    """The first drawn view that shows the person well, or the best of some."""
+    best: tuple[float, SceneSpec] | None = None
+    for _ in range(_VIEWS):
+        spec = view()
+        lack = look(spec).lack
+        if best is None or lack < best[0]:
+            best = (lack, spec)
+        if lack == 0:
+            break
+    assert best is not None  # noqa: S101 - the loop runs
+    return best[1]
+
+
+def _from_beside(frame: Frame, settled: Settled, place: Place, rngs: dict[str, np.random.Generator]) -> Frame:
+    """The frame, turned where the infant holds on to what hides it from the front."""
+    if not holds_on(settled, place):
+        return frame
+    return replace(frame, front=beside(frame.front, rngs["camera"]))
 
 
 def _frame(body: BodyModel, posed: PosedBody, pose: Array, scale: float, posture: str) -> Frame:
@@ -106,12 +132,11 @@ def _frame(body: BodyModel, posed: PosedBody, pose: Array, scale: float, posture
 def _photo(body: BodyModel, options: SceneOptions, rngs: dict[str, np.random.Generator]) -> SceneSpec:
     held = hold_up(body, options, rngs["person"])
     textures = texture_source(options.textures)
-    dressed = clothe(body, held.betas, held.pose, held.posed.vertices, rngs["clothes"], textures)
+    side = texture_side(options.size)
+    dressed = clothe(body, held.betas, held.pose, held.posed.vertices, rngs["clothes"], textures, side)
     scale = float(np.ptp(body.template[:, 2].cpu().numpy())) / 0.7
     posture = held.sample.posture if options.rotation == "posture" else "photo"
-    camera, lens = sample_camera(
-        _frame(body, held.posed, held.pose, scale, posture), options.size, rngs["camera"]
-    )
+    frame = _frame(body, held.posed, held.pose, scale, posture)
     source = None if options.lights is None else light_source(options.lights)
     light = draw_lighting(np.zeros(3), scale, False, rngs["light"], source)
     if options.backgrounds is None:
@@ -121,14 +146,12 @@ def _photo(body: BodyModel, options: SceneOptions, rngs: dict[str, np.random.Gen
     info = {**record(held.sample, held.months), "rotation": options.rotation, "background": name, "light": light.name,
             "look": dressed.info}  # fmt: skip
     seen = in_scene(body, held.posed, held.betas, held.pose, held.transl)
-    return SceneSpec(
-        camera,
-        tuple(dressed.meshes),
-        seen,
-        light.lights,
-        light.environment,
-        lens.aperture,
-        lens.focus,
-        background,
-        info,
-    )
+
+    def view() -> SceneSpec:
+        camera, lens = sample_camera(frame, options.size, rngs["camera"])
+        return SceneSpec(
+            camera, tuple(dressed.meshes), seen, light.lights, light.environment, lens.aperture, lens.focus, background,
+            info,
+        )  # fmt: skip
+
+    return _best_seen(view)
