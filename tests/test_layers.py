@@ -25,6 +25,7 @@ LAYERS = (
     ("data", "tasks", "evaluation", "statistics", "inference", "domain_gap"),
     ("checkpoint", "engine"),
     ("build", "report"),
+    ("media",),
     ("commands", "cli", "tables"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
