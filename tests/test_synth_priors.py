@@ -245,7 +245,6 @@ def test_nearest_points_of_segments():
     assert (one.item(), other.item()) == pytest.approx((1.0, 0.0))
 
 
-@pytest.mark.xfail(reason="the thighs of the packaged infant count as overlapping at rest")
 def test_parts_that_cross_are_seen():
     apart = np.zeros((len(infant().joint_names), 3))
     crossed = apart.copy()

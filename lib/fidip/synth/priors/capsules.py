@@ -32,12 +32,14 @@ _CHAINS = (("upper_arm", "forearm", "hand"), ("thigh", "shank", "foot"))
 @dataclass(frozen=True)
 class Capsules:
     """C capsules of a body. names: part of each. ends: (2 C, V) weights that give all first ends, then all second ones,
-    from posed vertices. radii: (C,) m. pairs: (2, N) capsules that must stay apart."""
+    from posed vertices. radii: (C,) m. pairs: (2, N) capsules that must stay apart. reach: (N,) m, how near the bones of
+    a pair may come: both radii, or less where fat limbs press on each other at rest already."""
 
     names: tuple[str, ...]
     ends: Tensor
     radii: Tensor
     pairs: Tensor
+    reach: Tensor
 
 
 @lru_cache(maxsize=8)
@@ -53,8 +55,11 @@ def capsules_of(body: BodyModel) -> Capsules:
         radii.append(radius)
     first, second = (np.stack(part) for part in zip(*ends, strict=True))
     rows = torch.as_tensor(np.concatenate([first, second]))
+    thick, pairs = torch.tensor(radii, dtype=rows.dtype), _pairs(names)
+    apart = _gaps(rows @ torch.as_tensor(template), pairs)[0].norm(dim=-1)
+    reach = torch.minimum(thick[pairs[0]] + thick[pairs[1]], apart)
     return Capsules(
-        tuple(names), rows.to(body.template), torch.tensor(radii).to(body.template), _pairs(names)
+        tuple(names), rows.to(body.template), thick.to(body.template), pairs, reach.to(body.template)
     )
 
 
@@ -150,15 +155,23 @@ def nearest_shares(a0: Tensor, a1: Tensor, b0: Tensor, b1: Tensor) -> tuple[Tens
 
 
 def sinking(ends: Tensor, capsules: Capsules) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """How deep pairs sink into each other, (B, N) m, 0 for those apart; ends: (B, 2 C, 3) m.
+    """How much deeper than at rest pairs sink into each other, (B, N) m, 0 for those apart; ends: (B, 2 C, 3) m.
 
     Also the unit vector (B, N, 3) from the second to the first, and the shares (B, N) along both bones.
     """
-    count = len(capsules.radii)
-    one, other = capsules.pairs
-    a0, a1, b0, b1 = ends[:, one], ends[:, one + count], ends[:, other], ends[:, other + count]
+    apart, first, second = _gaps(ends, capsules.pairs)
+    distance = apart.norm(dim=-1)
+    depth = (capsules.reach - distance).clamp_min(0)
+    return depth, apart / distance.clamp_min(1e-9)[..., None], first, second
+
+
+def _gaps(ends: Tensor, pairs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """From the second to the first bone of each pair where they are nearest, (..., N, 3) m, and the shares (..., N)
+    along both; ends: (..., 2 C, 3) m."""
+    count = ends.shape[-2] // 2
+    one, other = pairs
+    a0, a1 = ends[..., one, :], ends[..., one + count, :]
+    b0, b1 = ends[..., other, :], ends[..., other + count, :]
     first, second = nearest_shares(a0, a1, b0, b1)
     apart = a0 + first[..., None] * (a1 - a0) - b0 - second[..., None] * (b1 - b0)
-    distance = apart.norm(dim=-1)
-    depth = (capsules.radii[one] + capsules.radii[other] - distance).clamp_min(0)
-    return depth, apart / distance.clamp_min(1e-9)[..., None], first, second
+    return apart, first, second

@@ -27,7 +27,8 @@ class FloorContact:
 def self_penetration(body: BodyModel, vertices: Array) -> Array:
     """How deep the worst pair of body parts sinks into each other, (B,) m, for posed vertices (B, V, 3) m.
 
-    Parts are capsules, so flesh that is merely pressed together counts up to about 2 cm.
+    Parts are capsules, so flesh that is merely pressed together counts up to about 2 cm; what overlaps at rest does not
+    count.
     """
     capsules = capsules_of(body)
     ends = capsules.ends @ torch.as_tensor(np.asarray(vertices)).to(capsules.ends)

@@ -199,7 +199,7 @@ class Chain:
         """(M, 3, 3) that turn a torque about each moving joint, world axes, into a force on its three angles."""
         moving, axes = self.moving.moving, self.moving.axes
         right = right_jacobian(np.einsum("mac,ma->mc", axes, angles))
-        return np.einsum("mac,mbc,mdb->mad", axes, np.swapaxes(right, 1, 2), posed.rotations[moving])
+        return np.einsum("mac,mbc,mdb->mad", axes, right, posed.rotations[moving])
 
     def derivative(self, posed: Posed, levers: Array, points: Array, carried: Array, along: Array) -> Array:
         """How points (N, 3) move along directions (N, 3) with the state: (N, 3 + 3 M).

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fidip.synth.appearance import Dressed, TextureSource, dress
+from fidip.synth.appearance.studio import TEXTURE_SIZE
 from fidip.synth.body import BodyModel
 from fidip.synth.poses import FitPool, PoseSample, from_fits, legacy_rotation, sample_pose, uniform_rotation
 from fidip.synth.poses.rotation import LEGACY_STEPS
@@ -18,6 +19,7 @@ from fidip.synth.scene.spec import BodyInScene
 
 Array = np.ndarray
 
+_SMALL = 320  # px, longer side of pictures that need only half the textures
 _TRIES = 12  # poses that are laid down until one rests well
 _CHANCES = {"supine": 0.34, "prone": 0.2, "side": 0.13, "sitting": 0.17, "crawling": 0.1, "standing": 0.06}
 _ADULT_CHANCES = {"standing": 0.45, "sitting": 0.25, "supine": 0.14, "prone": 0.06, "side": 0.1}
@@ -127,11 +129,16 @@ def clothe(
     vertices: Array,
     rng: np.random.Generator,
     textures: TextureSource,
+    size: int = TEXTURE_SIZE,
 ) -> Dressed:
-    """Clothes, hair and skin of a posed body."""
-    return dress(
-        body, betas.astype(np.float32), pose.astype(np.float32), vertices.astype(np.float32), rng, textures
-    )
+    """Clothes, hair and skin of a posed body, with textures of ``size`` px."""
+    shape, turns, skin = (a.astype(np.float32) for a in (betas, pose, vertices))
+    return dress(body, shape, turns, skin, rng, textures, size)
+
+
+def texture_side(picture: tuple[int, int]) -> int:
+    """Side of the textures for pictures of a size, px: a step of two follows the pictures, as the look depends on it."""
+    return TEXTURE_SIZE // 2 if max(picture) <= _SMALL else TEXTURE_SIZE
 
 
 def in_scene(body: BodyModel, posed: PosedBody, betas: Array, pose: Array, transl: Array) -> BodyInScene:

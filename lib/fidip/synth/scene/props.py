@@ -25,13 +25,17 @@ Rngs = dict[str, np.random.Generator]
 
 _ARM = 0.06  # share of pictures with a caregiver's hand
 _COVERED = ("supine", "prone", "side", "sitting")  # postures that blankets are laid over
-_LAYS = 6  # places that are tried for a blanket
-_CLEAR = 0.04  # m of a 0.7 m body: from a blanket's border to the head
+_LAYS = 10  # places that are tried for a blanket
+_LOWER = 0.15  # of the trunk's length: how much lower a blanket lies where the one before hid too much
+_CLEAR = 0.1  # m of a 0.7 m body: from a blanket's border to the head
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A dressed body at rest in its place, and the camera that looks at it."""
+    """A dressed body at rest in its place, and the camera that looks at it.
+
+    covered: whether a blanket is wanted. draws: views that were drawn before and hid too much: blankets lie lower then.
+    """
 
     body: BodyModel
     settled: Settled
@@ -39,6 +43,8 @@ class Stage:
     bedding: Bedding
     dressed: Dressed
     camera: Camera
+    covered: bool = False
+    draws: int = 0
 
     @property
     def joints(self) -> dict[str, Array]:
@@ -63,7 +69,7 @@ def furnish(
     """Everything of the room but the room itself, and names for the record."""
     support = _support(stage, rngs["ground"], textures)
     furniture = _furniture(stage, rngs["toys"], textures)
-    wanted = rngs["blanket"].random() < options.blanket and stage.settled.sample.posture in _COVERED
+    wanted = stage.covered and stage.settled.sample.posture in _COVERED
     blanket = _blanket(stage, rngs["blanket"], textures) if wanted else []
     toys, names = _toys(stage, [*furniture, *blanket], options, rngs["toys"], textures)
     arm = _hand(stage, rngs["toys"], textures)
@@ -105,7 +111,9 @@ def _blanket(stage: Stage, rng: np.random.Generator, textures: TextureSource) ->
     if sitting:  # a blanket is as high as the highest below it: the upright trunk has to stay beside it
         high = settled.vertices[:, 2] > settled.joints[0, 2] + 0.08 * settled.scale
         kept = settled.vertices[high | (stage.body.parts == part), :2]
-    lying = _lay(stage, (-0.5, -0.1) if sitting else (-0.4, 0.6), kept, rng)
+    low, high = (-0.5, -0.1) if sitting else (-0.4, 0.5)
+    lower = _LOWER * stage.draws
+    lying = _lay(stage, (low - lower / 2, max(high - lower, low - lower / 2)), kept, rng)
     if lying is None:
         return []
     outline = np.maximum.reduce(

@@ -86,27 +86,30 @@ def _room_scene(body: BodyModel, options: SceneOptions, rngs: dict[str, np.rando
              "rest": {"margin_m": round(settled.margin, 4), "sunk_m": round(settled.sunk, 4)}, "look": dressed.info}  # fmt: skip
     seen = in_scene(body, posed, settled.betas, settled.pose, settled.transl)
 
-    def view() -> SceneSpec:
+    covered = bool(rngs["blanket"].random() < options.blanket)
+
+    def view(draws: int) -> SceneSpec:
         camera, lens = sample_camera(_from_beside(frame, settled, place, rngs), options.size, rngs["camera"])
-        stage = Stage(body, settled, place, bedding, dressed, camera)
+        shone = light.seen_from(camera.centre)
+        stage = Stage(body, settled, place, bedding, dressed, camera, covered, draws)
         props, names = furnish(stage, options, rngs, textures)
         inside = np.stack(
-            [camera.centre, *(lamp.centre for lamp in light.lights), *extent([*dressed.meshes, *props])]
+            [camera.centre, *(lamp.centre for lamp in shone.lights), *extent([*dressed.meshes, *props])]
         )
         room = build_room(plan_room(place, inside, rngs["room"]), place, rngs["room"], textures)
         return SceneSpec(
-            camera, (*dressed.meshes, *props, *room), seen, light.lights, light.environment, lens.aperture, lens.focus,
+            camera, (*dressed.meshes, *props, *room), seen, shone.lights, shone.environment, lens.aperture, lens.focus,
             None, {**known, **names},
         )  # fmt: skip
 
     return _best_seen(view)
 
 
-def _best_seen(view: Callable[[], SceneSpec]) -> SceneSpec:
-    """The first drawn view that shows the person well, or the best of some."""
+def _best_seen(view: Callable[[int], SceneSpec]) -> SceneSpec:
+    """The first view, of those with numbers from 0, that shows the person well, or the best of some."""
     best: tuple[float, SceneSpec] | None = None
-    for _ in range(_VIEWS):
-        spec = view()
+    for draws in range(_VIEWS):
+        spec = view(draws)
         lack = look(spec).lack
         if best is None or lack < best[0]:
             best = (lack, spec)
@@ -147,11 +150,11 @@ def _photo(body: BodyModel, options: SceneOptions, rngs: dict[str, np.random.Gen
             "look": dressed.info}  # fmt: skip
     seen = in_scene(body, held.posed, held.betas, held.pose, held.transl)
 
-    def view() -> SceneSpec:
+    def view(_: int) -> SceneSpec:
         camera, lens = sample_camera(frame, options.size, rngs["camera"])
         return SceneSpec(
-            camera, tuple(dressed.meshes), seen, light.lights, light.environment, lens.aperture, lens.focus, background,
-            info,
+            camera, tuple(dressed.meshes), seen, light.seen_from(camera.centre).lights, light.environment, lens.aperture,
+            lens.focus, background, info,
         )  # fmt: skip
 
     return _best_seen(view)

@@ -114,7 +114,7 @@ def _draw(frame: Frame, size: tuple[int, int], rng: np.random.Generator, cut: bo
     needed = float(
         (np.abs(seen[:, :2]) / half - seen[:, 2:]).max()
     )  # at which the body just fills the picture
-    fill = rng.uniform(1.02, 1.35) if cut else np.clip(rng.beta(2.2, 1.8) * 0.62 + 0.36, 0.36, 0.97)
+    fill = rng.uniform(1.02, 1.35) if cut else np.clip(0.5 + 0.5 * rng.beta(2.2, 1.8), 0.5, 0.97)
     distance = needed / fill * back
     shift = rng.normal(0, 0.35, 2) * np.clip(1 / fill - 1, 0.05, 0.8) * distance * half * 0.5
     target = middle + probe.rotation[0] * shift[0] + probe.rotation[1] * shift[1]
