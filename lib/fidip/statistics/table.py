@@ -53,7 +53,7 @@ def _difference_text(pair: Record, shown: Sequence[str]) -> str:
     tests = [test for test in tests if any(pair["numbers"][name][test] is not None for name in shown)]
     columns = [column for test in tests for column in (test, f"{test}_holm")]
     rows = [
-        [name, _signed(entry), *(_p(entry.get(column)) for column in columns)]
+        [name, _signed(entry), *(probability(entry.get(column)) for column in columns)]
         for name in shown
         for entry in [pair["numbers"][name]]
     ]
@@ -72,7 +72,8 @@ def _signed(entry: Record) -> str:
     return f"{100 * entry['difference']:+.1f}{limits}"
 
 
-def _p(value: float | None) -> str:
+def probability(value: float | None) -> str:
+    """A p value with three digits; "<0.001" below: resampling does not tell smaller ones apart."""
     if value is None:
         return NOTHING
     return "<0.001" if value < 0.001 else f"{value:.3f}"

@@ -15,6 +15,7 @@ from fidip.statistics.coco import NAMES, ScoredSystem, scored_system, sources_of
 from fidip.statistics.intervals import over_seeds
 from fidip.statistics.paired import Comparison, compare, measure
 from fidip.statistics.resampling import groups_of
+from fidip.statistics.table import probability
 from fidip.tables.spec import METRICS, Row, Table
 
 logger = logging.getLogger("fidip")
@@ -138,7 +139,7 @@ def _cells(result: Result) -> list[str]:
         *(percent(result.mean[name]) for name in METRICS[1:]),
         str(len(result.records)),
         against,
-        "" if result.p is None else f"{result.p:.3f}",
+        "" if result.p is None else probability(result.p),
         published_params(record["params"]),
         f"{record['gflops']:.2f}",
         f"{result.seconds / 60:.1f}",
