@@ -24,7 +24,7 @@ _TONE = {
     "leg": (0.004, 0.12, 0.5),
 }
 _CARRYING = {"crawling": {"trunk": 2.0, "neck": 0.5, "arm": 1.5, "leg": 0.4}, "standing": {"trunk": 2.0, "neck": 0.5,
-             "arm": 0.2, "leg": 2.0}}  # fmt: skip
+             "arm": 0.2, "leg": 2.0}, "sitting": {"trunk": 2.0, "neck": 0.5, "arm": 0.3, "leg": 0.5}}  # fmt: skip
 # weights x m per rad that hold the whole body upright while its limbs find the ground
 _UPRIGHT = {"standing": 3.0, "sitting": 0.3, "crawling": 0.3}
 _POISE = {"standing": 200.0}  # weights per m that bring the weight over the feet
@@ -127,7 +127,8 @@ def _tone(joint: str, sample: PoseSample) -> float:
         held = "trunk" in sample.held
     else:
         group = "leg" if name in ("hip", "knee", "ankle") else "arm"
-        held = f"{side}_{group}" in sample.held
+        carries = name == "hip" and sample.posture in _ALONE  # the trunk of who sits stands on loose legs too
+        held = carries or f"{side}_{group}" in sample.held
     value = _TONE[group][2 if held and group == "arm" and "trunk" in sample.held else 1 if held else 0]
     if held and sample.posture in _CARRYING:
         value = _CARRYING[sample.posture][group]
