@@ -1,0 +1,24 @@
+"""What was found, in the formats of other programs."""
+
+from fidip.media.export.coco import write_coco
+from fidip.media.export.dlc import write_dlc
+from fidip.media.export.pictures import write_pictures
+from fidip.media.export.sleap import write_sleap
+from fidip.media.export.tables import write_csv, write_parquet
+from fidip.media.export.video import write_video
+from fidip.registry import Registry
+
+__all__ = ["EXPORTS"]
+
+# name -> (poses: PoseFile, source: Path | None, out: Path, **options) -> the files written, list[Path]
+# source: what the poses were found in, a video, a picture or a folder; out: the folder to write into
+EXPORTS = Registry("export")
+EXPORTS.update(
+    coco=write_coco,
+    csv=write_csv,
+    dlc=write_dlc,
+    parquet=write_parquet,
+    pictures=write_pictures,
+    sleap=write_sleap,
+    video=write_video,
+)
