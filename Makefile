@@ -2,7 +2,7 @@
 #
 #   make install    .venv with the package and its tools, in the versions of constraints.txt
 #   make test       the tests that take seconds
-#   make test-all   those and the slow ones
+#   make test-all   those and the slow ones, with readers of other programs and, where Chromium is, a browser
 #   make demo       the whole chain on synthetic infants: generate, train with adaptation, test, report
 #   make lint       ruff check, ruff format --check, mypy
 #   make clean      remove .venv and caches; models, data, output and log stay
@@ -12,6 +12,7 @@
 
 PYTHON ?= python3
 JOBS ?= 2
+EXTRAS := dev,synth,analysis,media,onnx,web
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
@@ -24,6 +25,7 @@ test: $(INSTALLED)
 	$(BIN)/python -m pytest -n $(JOBS)
 
 test-all: $(INSTALLED)
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[checks]'
 	$(BIN)/python -m pytest -n $(JOBS) -m ''
 
 demo: $(INSTALLED)
@@ -44,5 +46,5 @@ $(BIN)/pip:
 	$(PYTHON) -m venv $(VENV)
 
 $(INSTALLED): pyproject.toml constraints.txt | $(BIN)/pip
-	$(BIN)/python -m pip install -c constraints.txt -e '.[dev,synth,analysis]'
+	$(BIN)/python -m pip install -c constraints.txt -e '.[$(EXTRAS)]'
 	touch $@
