@@ -94,8 +94,8 @@ def _tile(match: Match, read: PictureReader, side: int, skeleton: Skeleton) -> n
         raise DataError(
             f"image {match.image_id!r} has no file_name in the annotations; add it to draw pictures"
         )
-    matrix = _crop(match, side)
-    tile = _warp(read(match.file_name), matrix, side)
+    matrix = tile_matrix(match, side)
+    tile = resample_tile(read(match.file_name), matrix, side)
     truth = transform(matrix, match.truth[:, :2])
     draw_joints(tile, truth, match.labelled, TRUTH_PEN, skeleton)
     if match.prediction is not None:
@@ -107,7 +107,7 @@ def _tile(match: Match, read: PictureReader, side: int, skeleton: Skeleton) -> n
     return np.vstack([tile, caption])
 
 
-def _warp(picture: np.ndarray, matrix: np.ndarray, side: int) -> np.ndarray:
+def resample_tile(picture: np.ndarray, matrix: np.ndarray, side: int) -> np.ndarray:
     """Resample a picture into a square tile, grey outside it."""
     step = int(1 / matrix[0, 0])
     if step > 1:
@@ -117,7 +117,7 @@ def _warp(picture: np.ndarray, matrix: np.ndarray, side: int) -> np.ndarray:
     return cv2.warpAffine(picture, matrix, (side, side), flags=cv2.INTER_LINEAR, borderValue=OUTSIDE)
 
 
-def _crop(match: Match, side: int) -> np.ndarray:
+def tile_matrix(match: Match, side: int) -> np.ndarray:
     """Map (2, 3) from image px to the px of a square tile that shows the box, padded, and all labelled joints."""
     boxes = [match.box, joints] if (joints := joint_box(match.truth)) is not None else [match.box]
     low = np.min([box[:2] for box in boxes], axis=0)
@@ -129,7 +129,7 @@ def _crop(match: Match, side: int) -> np.ndarray:
 
 def draw_joints(tile: np.ndarray, xy: np.ndarray, shown: np.ndarray, pen: Pen, skeleton: Skeleton) -> None:
     """Limbs and joints with a dark outline, which keeps both colours visible on any picture."""
-    sides = _sides(skeleton)
+    sides = joint_sides(skeleton)
     # far outside the tile OpenCV's line drawing overflows
     points = np.clip(np.rint(xy), -5 * len(tile), 5 * len(tile)).astype(int).tolist()
     for outline in (True, False):
@@ -144,7 +144,7 @@ def draw_joints(tile: np.ndarray, xy: np.ndarray, shown: np.ndarray, pen: Pen, s
             cv2.circle(tile, points[joint], radius, colour, cv2.FILLED, cv2.LINE_AA)
 
 
-def _sides(skeleton: Skeleton) -> list[int]:
+def joint_sides(skeleton: Skeleton) -> list[int]:
     """Per joint 0 left, 1 right, 2 middle."""
     sides = [2] * skeleton.num_joints
     for left, right in skeleton.flip_pairs:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from fidip.evaluation.pictures import INK, PREDICTION_COLOURS, Colour, Pen, draw_joints
+from fidip.evaluation.pictures import INK, PREDICTION_COLOURS, Colour, Pen, draw_joints, joint_sides
 from fidip.media.frames import Frame, Person
 from fidip.media.tracks import MIN_SCORE, known, seen
 from fidip.skeleton import Skeleton
@@ -39,7 +39,7 @@ class Overlay:
     def _draw_person(self, canvas: np.ndarray, person: Person, pen: Pen) -> None:
         solid = seen(person, self.min_score)
         hollow = known(person) & ~solid
-        sides = _sides(self.skeleton)
+        sides = joint_sides(self.skeleton)
         reach = 5 * max(canvas.shape)  # far outside the picture OpenCV's line drawing overflows
         points = np.clip(np.rint(person.xy), -reach, reach).astype(int).tolist()
         for start, end in self.skeleton.limbs:
@@ -74,11 +74,3 @@ def _draw_box(canvas: np.ndarray, person: Person, pen: Pen) -> None:
     top = bottom - height - below - 2
     cv2.rectangle(canvas, (left, top), (left + width + 4, bottom), INK, cv2.FILLED)
     cv2.putText(canvas, text, (left + 2, bottom - below), font, scale, FAINT, line, cv2.LINE_AA)
-
-
-def _sides(skeleton: Skeleton) -> list[int]:
-    """Per joint 0 left, 1 right, 2 middle."""
-    sides = [2] * skeleton.num_joints
-    for left, right in skeleton.flip_pairs:
-        sides[left], sides[right] = 0, 1
-    return sides
