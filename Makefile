@@ -12,7 +12,7 @@
 
 PYTHON ?= python3
 JOBS ?= 2
-EXTRAS := dev,synth,analysis,media,onnx,web
+EXTRAS := dev,synth,analysis,media,deploy,serve
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
