@@ -1,4 +1,6 @@
-"""The body as a function: skinning against its closed form, keypoints, mirror images, parts."""
+"""The body as a function: skinning against its closed form, keypoints, mirror images, parts; how a bake is stored."""
+
+import time
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from synth_body import BEND, rod
 from fidip.errors import DataError
 from fidip.skeleton import COCO17
 from fidip.synth.body import PART_NAMES, BodyModel, load_body
+from fidip.synth.body.bake.store import STEP, steps, write
 from fidip.synth.body.lbs import rodrigues
 from fidip.synth.body.parts import part_of_joint
 
@@ -127,3 +130,28 @@ def test_parts_and_skin_near_keypoints(infant):
 def test_unknown_body_is_refused():
     with pytest.raises(DataError, match="neither infant nor adult nor a file"):
         load_body("toddler")
+
+
+# the bake
+
+
+def test_bake_writes_bytes_that_the_arrays_alone_decide(tmp_path, monkeypatch):
+    arrays = {"names": np.array(["a", "bc"]), "numbers": np.random.default_rng(0).normal(size=(40, 3))}
+    write(tmp_path / "one" / "body.npz", arrays)
+    monkeypatch.setattr(time, "time", lambda: 2e9)  # another day
+    write(tmp_path / "two" / "body.npz", arrays)
+    first, second = (sorted((tmp_path / name).iterdir()) for name in ("one", "two"))
+    assert [path.name for path in first] == [path.name for path in second] == ["body.npz"]
+    assert first[0].read_bytes() == second[0].read_bytes()
+    with np.load(first[0], allow_pickle=False) as content:
+        np.testing.assert_array_equal(content["numbers"], arrays["numbers"])
+
+
+def test_steps_are_undone_by_a_sum_to_half_a_step():
+    offsets = np.random.default_rng(1).normal(0, 0.01, (50, 3, 4))  # m
+    stored = steps(offsets)
+    again = np.cumsum(stored.astype(np.float64), axis=2).transpose(2, 1, 0) * STEP
+    assert stored.dtype == np.int16 and stored.shape == (4, 3, 50)
+    np.testing.assert_allclose(again, offsets, atol=STEP / 2 + 1e-12)
+    with pytest.raises(ValueError, match="too large"):
+        steps(np.array([0.0, 2.0]).reshape(2, 1, 1))

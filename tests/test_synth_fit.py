@@ -62,15 +62,18 @@ def test_same_input_same_result(persons):
 
 
 def test_persons_without_enough_joints_are_nan(persons, fits):
-    keypoints = persons[3][:3].copy()
+    keypoints = persons[3][[0, 0, 0, 0, 0]].copy()
     keypoints[1, 5:, 2] = 0  # a face only
     keypoints[2, :, :2] = 7.0  # all in one place
-    assert usable(keypoints, FitConfig()).tolist() == [True, False, False]
-    found = fit_bodies(infant(), keypoints, SIZES.repeat(3, axis=0))
+    keypoints[3, :, :2] = 1e-300  # too small for a diagonal
+    keypoints[3, 0, :2] = 0
+    keypoints[4, 0, :2] = 1e300
+    assert usable(keypoints, FitConfig()).tolist() == [True, False, False, False, False]
+    found = fit_bodies(infant(), keypoints, SIZES.repeat(5, axis=0))
     assert np.isnan(found.pose[1:]).all() and np.isinf(found.cost[1:]).all()
     np.testing.assert_allclose(found.pose[0], fits.pose[0], atol=1e-6)
-    none = fit_bodies(infant(), keypoints[1:], SIZES.repeat(2, axis=0))
-    assert np.isnan(none.projected).all() and none.pose.shape == (2, *fits.pose.shape[1:])
+    none = fit_bodies(infant(), keypoints[1:], SIZES.repeat(4, axis=0))
+    assert np.isnan(none.projected).all() and none.pose.shape == (4, *fits.pose.shape[1:])
 
 
 def test_hidden_joints_do_not_pull(persons, fits):

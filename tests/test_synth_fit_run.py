@@ -2,6 +2,7 @@ import csv
 import json
 import runpy
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -11,13 +12,15 @@ from synth_fit import SIZE, boxes, coco_file, infant, known_persons
 
 from fidip.errors import ConfigError, DataError
 from fidip.synth.fit import run as run_module
+from fidip.synth.fit.benchmark import benchmark
+from fidip.synth.fit.config import FitConfig
 from fidip.synth.fit.outcome import read_outcome
 from fidip.synth.fit.plan import body_source, fit_config, make_plan
 from fidip.synth.fit.report import CSV_NAME, SUMMARY_NAME
 from fidip.synth.fit.run import run_fit
 from fidip.synth.fit.settings import KEYS, coerce, parse_options, read_settings
 from fidip.synth.poses import from_fits
-from fidip.synth.priors import StoredPrior, hand_set_prior, read_prior, write_prior
+from fidip.synth.priors import JointLimits, StoredPrior, hand_set_prior, read_prior, write_prior
 
 SCRIPTS = Path(__file__).parents[1] / "syn_generation"
 
@@ -55,6 +58,7 @@ def test_run_writes_everything_and_a_row_for_each(settings, keypoints):
     assert [row["status"] for row in rows(settings)] == ["ok"] * 3 + ["failed"] * 2
     assert (summary["persons"], summary["ok"], summary["failed"], summary["fitted_now"]) == (5, 3, 2, 4)
     assert summary["mean_percent"]["max"] < 1.0 and summary["seconds_per_person"] > 0
+    assert 0 < summary["cpu_seconds_per_person"] < 10
     assert "not a list" in rows(settings)[3]["reason"] and "too few joints" in rows(settings)[4]["reason"]
     outcome = read_outcome(out / "results" / "baby0" / "000.npz")
     assert outcome.row.mean_px < 0.01 * boxes(keypoints)[0] and outcome.posture == "supine"
@@ -168,6 +172,26 @@ def test_script_takes_the_published_options(settings, capsys, monkeypatch):
     assert "--joints_to_ign" in capsys.readouterr().out
 
 
+def test_script_times_batches_and_writes_nothing(settings, capsys):
+    main = runpy.run_path(str(SCRIPTS / "fit.py"))["main"]
+    options = ["--data_folder", settings["data_folder"], "--output_folder", settings["output_folder"]]
+    assert main([*options, "--keyp_folder", "labels.json", "--benchmark", "3"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["batch of 1", "batch of 3"]
+    assert not Path(settings["output_folder"]).exists()
+    with pytest.raises(ConfigError, match="number of persons"):
+        main([*options, "--benchmark", "0"])
+
+
+def test_batches_give_what_persons_alone_give(settings):
+    times = benchmark(settings, 3, sizes=(1, 2, 3))
+    assert [each.size for each in times] == [1, 2, 3]
+    assert max(each.moved[1] for each in times) < 1e-6  # px
+    assert all(each.wall > 0 and each.cpu > 0 for each in times)
+    with pytest.raises(DataError, match="no person that can be fitted"):
+        benchmark({**settings, "joints_to_ign": [0, 2, 3, 4, 5, 6, 7, 9, 10, 12, 13, 15, 16]}, 3)
+
+
 def test_script_ends_with_status_2(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["fit.py", "--config", "nowhere.yaml"])
     with pytest.raises(SystemExit) as stop:
@@ -181,6 +205,9 @@ def test_script_ends_with_status_2(monkeypatch, capsys):
 def test_shipped_config_states_the_defaults():
     given = read_settings(SCRIPTS / "cfg_files" / "fit_infant.yaml")
     assert given == {name: key.default for name, key in KEYS.items()}
+    chosen = fit_config(given)
+    assert sorted(chosen.torso) == sorted(FitConfig().torso)
+    assert replace(chosen, torso=()) == replace(FitConfig(), torso=())
 
 
 def test_published_weights_are_in_the_smil_config():
@@ -233,7 +260,7 @@ def test_contradictions_are_refused(settings, wrong):
         make_plan({**settings, **wrong})
 
 
-def test_bodies_and_priors_by_name(settings, tmp_path):
+def test_bodies_and_priors_by_name(settings, tmp_path, monkeypatch):
     assert body_source({**settings, "model_type": "smil", "model_folder": "m"}) == Path("m/smil_web.pkl")
     smpl = {**settings, "model_type": "smpl", "model_folder": str(tmp_path), "gender": "female"}
     (tmp_path / "basicModel_f_lbs_10_207_0_v1.0.0.pkl").touch()
@@ -246,4 +273,7 @@ def test_bodies_and_priors_by_name(settings, tmp_path):
         for kind in ("packaged", "l2", "none", str(tmp_path / "own.npz"))
     ]
     assert len(set(keys)) == 4
+    rigid = replace(JointLimits.for_body(infant()), hi=np.zeros((len(infant().joint_names), 3)))
+    monkeypatch.setattr(JointLimits, "for_body", lambda body: rigid)
+    assert make_plan(settings).key not in keys  # other limits, other fits
     assert make_plan({**settings, "body_prior_type": "hand_set"}).prior.source == "hand-set"

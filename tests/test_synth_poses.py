@@ -152,6 +152,15 @@ def test_fits_are_read_and_drawn(tmp_path):
     assert pool.draw(body, np.random.default_rng(0), 0.1, ("crawling",)) is None
 
 
+def test_poor_fits_are_left_out(tmp_path):
+    body = load_body("infant")
+    pose = write_fits(tmp_path / "a.npz", body, 3, status=np.array(["ok", "poor", "ok"]))
+    np.testing.assert_array_equal(from_fits(tmp_path, body).pose, pose[[0, 2]])
+    write_fits(tmp_path / "a.npz", body, 2, status=np.array(["failed", "poor"]))
+    with pytest.raises(DataError, match=r"no fit at .* is good"):
+        from_fits(tmp_path, body)
+
+
 def test_fits_without_posture_are_named_by_what_faces_the_camera(tmp_path):
     body = load_body("infant")
     write_fits(tmp_path / "a.npz", body, 1)

@@ -40,8 +40,8 @@ def rig_of(body: BodyModel, dtype: torch.dtype) -> BodyRig:
     zero = torch.zeros(1, body.num_betas, dtype=torch.float64, device=body.template.device)
     still = zero.new_zeros(1, len(moving), 3)
     rest = keypoints.points(zero, still, still[:, 0])[0]
-    radii = capsules.radii.to(dtype)
-    return BodyRig(moving, _to(keypoints, dtype), _to(flesh, dtype), replace(capsules, radii=radii), rest)
+    capsules = replace(capsules, radii=capsules.radii.to(dtype), reach=capsules.reach.to(dtype))
+    return BodyRig(moving, _to(keypoints, dtype), _to(flesh, dtype), capsules, rest)
 
 
 def _rig(body: BodyModel, rows: Tensor, moving: tuple[int, ...]) -> PointRig:

@@ -39,9 +39,9 @@ class FitConfig:
     """
 
     stages: tuple[Stage, ...] = (
-        Stage(data=1.0, pose=20.0, shape=10.0, collision=0.0, limit=80.0, iterations=12),
-        Stage(data=1.0, pose=10.0, shape=10.0, collision=0.0, limit=150.0, iterations=12),
-        Stage(data=1.0, pose=5.0, shape=10.0, collision=5.0, limit=400.0, iterations=12),
+        Stage(data=1.0, pose=20.0, shape=10.0, collision=0.0, limit=80.0, iterations=20),
+        Stage(data=1.0, pose=10.0, shape=10.0, collision=0.0, limit=150.0, iterations=20),
+        Stage(data=1.0, pose=5.0, shape=10.0, collision=5.0, limit=400.0, iterations=20),
     )
     camera_iterations: int = 8
     unit: str = "box"

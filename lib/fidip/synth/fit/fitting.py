@@ -23,6 +23,8 @@ from fidip.synth.priors.shape import ShapePrior
 Array = np.ndarray
 
 FEWEST = 6  # joints; with fewer the unknowns are anyone's guess
+SMALLEST, LARGEST = 1.0, 1e6  # px, the larger side of the keypoints' box
+ALIKE = 1e-6  # of the cost: a smaller difference between two starts is rounding
 SLACK = 0.01  # m that capsules may overlap before the collision term counts: flesh gives way
 
 
@@ -47,9 +49,10 @@ class FitResult:
 
 
 def usable(keypoints: Array, config: FitConfig) -> Array:
-    """Which of keypoints (N, 17, 3) have enough joints that count, (N,) bool."""
+    """Which of keypoints (N, 17, 3) have enough joints that count and a box that can be a body's, (N,) bool."""
     counted = (keypoints[..., 2] > 0) & (np.array(config.joint_weights) > 0)
-    return (counted.sum(axis=1) >= FEWEST) & (extents(keypoints).max(axis=1) > 0)
+    side = extents(keypoints).max(axis=1)
+    return (counted.sum(axis=1) >= FEWEST) & (side >= SMALLEST) & (side <= LARGEST)
 
 
 def fit_bodies(
@@ -168,9 +171,10 @@ class _Fit:
         return minimise(terms, theta, config.stages[0], config.camera_iterations, config.tolerance, free)[0]
 
     def _best(self, cost: Tensor, count: int, keep: int) -> Tensor:
-        """Rows of the ``keep`` cheapest starts of each person."""
-        table = cost.view(count, len(cost) // max(count, 1))
-        order = table.argsort(dim=1, stable=True)[:, :keep]
+        """Rows of the ``keep`` cheapest starts of each person; the first of those that ended in the same place."""
+        table = cost.view(count, len(cost) // count if count else keep)
+        least = table.min(dim=1, keepdim=True).values.clamp_min(1e-12)
+        order = ((table / least - 1) / ALIKE).floor().argsort(dim=1, stable=True)[:, :keep]
         return (order + torch.arange(count)[:, None].to(order) * table.shape[1]).flatten()
 
     def _result(

@@ -14,7 +14,16 @@ from fidip.synth.body import PACKAGED, BodyModel, load_body
 from fidip.synth.fit.config import FitConfig, Stage
 from fidip.synth.fit.keypoints import LAYOUTS, ignored_joints
 from fidip.synth.fit.settings import Settings
-from fidip.synth.priors import PosePrior, ShapePrior, gaussian, hand_set_prior, packaged_prior, read_prior
+from fidip.synth.priors import (
+    JointLimits,
+    PosePrior,
+    ShapePrior,
+    gaussian,
+    hand_set_prior,
+    packaged_prior,
+    read_prior,
+)
+from fidip.synth.priors.capsules import capsules_of
 from fidip.synth.priors.published import load_published_prior
 
 SMPL_FILES = (
@@ -47,6 +56,7 @@ def make_plan(settings: Settings) -> FitPlan:
         else:
             logger.info("use_cuda: this machine has no CUDA device; the CPU fits")
     prior, shape_prior = choose_priors(settings, body)
+    limits, capsules = JointLimits.for_body(body), capsules_of(body)
     content = {
         "version": fidip.__version__,
         "config": config,
@@ -54,6 +64,8 @@ def make_plan(settings: Settings) -> FitPlan:
             body.name,
             _digest(body.template, body.shapes, body.skinning_weights, body.keypoint_regressor),
         ],
+        "limits": _digest(limits.lo, limits.hi, limits.axes),
+        "capsules": _digest(capsules.ends, capsules.radii, capsules.reach, capsules.pairs),
         "prior": _digest(
             prior.weights, prior.means, prior.covariances, shape_prior.mean, shape_prior.covariance
         ),

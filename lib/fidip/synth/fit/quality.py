@@ -42,7 +42,10 @@ def outcomes(
     for i, subject in enumerate(subjects):
         if not np.isfinite(fits.cost[i]) or not np.isfinite(fits.pose[i]).all():
             made.append(
-                failed(subject, "no body was found for these keypoints: too few joints, or all in one place")
+                failed(
+                    subject,
+                    "no body was found for these keypoints: too few joints, all in one place, or far apart",
+                )
             )
             continue
         vertices = posed_vertices(

@@ -19,10 +19,11 @@ CSV_NAME, SUMMARY_NAME = "errors.csv", "summary.json"
 
 @dataclass(frozen=True)
 class Clock:
-    """What this run fitted (not what it found done) and in how many seconds."""
+    """What this run fitted (not what it found done), in how many seconds, and seconds of the CPU."""
 
-    fitted: int
-    seconds: float
+    fitted: int = 0
+    seconds: float = 0.0
+    cpu: float = 0.0
 
 
 def write_report(folder: Path, rows: Sequence[Row], settings: Settings, clock: Clock) -> dict[str, Any]:
@@ -55,6 +56,7 @@ def summarise(rows: Sequence[Row], clock: Clock) -> dict[str, Any]:
         },
         "fitted_now": clock.fitted,
         "seconds_per_person": clock.seconds / clock.fitted if clock.fitted else None,
+        "cpu_seconds_per_person": clock.cpu / clock.fitted if clock.fitted else None,
     }
 
 

@@ -82,7 +82,7 @@ class _Run:
 
     def __init__(self, plan: FitPlan, folders: Folders, tolerance: Tolerance) -> None:
         self.plan, self.folders, self.tolerance = plan, folders, tolerance
-        self.clock = Clock(0, 0.0)
+        self.clock = Clock()
 
     def fit(self, subjects: Sequence[Subject]) -> list[Row]:
         """Rows of a batch, in order; what is done already is read."""
@@ -128,12 +128,15 @@ class _Run:
             return [found for subject in subjects for found in self._guarded([subject])]
 
     def _fitted(self, subjects: Sequence[Subject]) -> list[Outcome | Row]:
-        plan, start = self.plan, time.perf_counter()
+        plan, start, cpu = self.plan, time.perf_counter(), time.process_time()
         keypoints = np.stack([subject.keypoints for subject in subjects])
         sizes = np.array([subject.size for subject in subjects], dtype=np.float64)
         fits = fit_bodies(plan.body, keypoints, sizes, plan.config, plan.prior, plan.shape_prior)
-        seconds = time.perf_counter() - start
-        self.clock = Clock(self.clock.fitted + len(subjects), self.clock.seconds + seconds)
+        self.clock = Clock(
+            self.clock.fitted + len(subjects),
+            self.clock.seconds + time.perf_counter() - start,
+            self.clock.cpu + time.process_time() - cpu,
+        )
         return outcomes(plan, subjects, [self._key(subject) for subject in subjects], fits, self.tolerance)
 
     def _written(self, subject: Subject, found: Outcome | Row, new: bool) -> Row:

@@ -61,7 +61,7 @@ KEYS: Mapping[str, Key] = {
     "limit_weights": Key([80.0, 150.0, 400.0], "factor per rad outside the joint limits, spread over the stages"),
     "depth_loss_weight": Key(100.0, "factor per m from the first guess of the distance, camera stage"),
     "camera_iterations": Key(8, "most steps of the camera stage"),
-    "maxiters": Key(12, "most steps of each stage"),
+    "maxiters": Key(20, "most steps of each stage"),
     "ftol": Key(1e-4, "relative gain below which a fit has converged"),
     "starts": Key(4, "turns about the body's axis that are tried"),
     "keep_starts": Key(2, "of these, how many go on after the first stage"),

@@ -14,6 +14,8 @@ from fidip.synth.poses.sample import PoseSample, checks_for, stand
 
 Array = np.ndarray
 
+_GOOD = "ok"  # status of a fit that may be used
+
 
 @dataclass(frozen=True)
 class FitPool:
@@ -56,7 +58,8 @@ def from_fits(path: Path, body: BodyModel) -> FitPool:
 
     Each holds ``pose`` (N, J, 3) or (J, 3), ``betas`` (N, K) or (K,) and optionally ``posture`` (N,) names; where
     it has none, infants that face the camera count as supine, those seen from behind as prone, others as on
-    their side. Raises DataError where nothing is found or a file does not fit the body.
+    their side. A ``status`` (N,) other than "ok" leaves a fit out. Raises DataError where nothing is found or a file
+    does not fit the body.
     """
     files = sorted(path.rglob("*.npz")) if path.is_dir() else [path]
     if not files or not files[0].is_file():
@@ -67,6 +70,8 @@ def from_fits(path: Path, body: BodyModel) -> FitPool:
         poses.append(pose)
         betas.append(shape)
         postures.extend(names)
+    if not postures:
+        raise DataError(f"no fit at {path} is good (status ok); look at the report of syn_generation/fit.py")
     return FitPool(np.concatenate(poses), np.concatenate(betas), tuple(postures))
 
 
@@ -77,6 +82,9 @@ def _read(file: Path, body: BodyModel) -> tuple[Array, Array, list[str]]:
             pose = np.asarray(arrays["pose"], dtype=np.float64).reshape(-1, joints, 3)
             betas = np.asarray(arrays["betas"], dtype=np.float64).reshape(len(pose), body.num_betas)
             given = [str(name) for name in np.ravel(arrays["posture"])] if "posture" in arrays else None
+            good = (
+                np.ravel(arrays["status"]) == _GOOD if "status" in arrays else np.ones(len(pose), dtype=bool)
+            )
     except (OSError, KeyError, ValueError) as error:
         raise DataError(
             f"fits {file} do not suit body {body.name!r} with {joints} joints and {body.num_betas} betas ({error}); "
@@ -88,7 +96,9 @@ def _read(file: Path, body: BodyModel) -> tuple[Array, Array, list[str]]:
         raise DataError(
             f"fits {file}: posture must be one of {', '.join(POSTURES)} for each pose, not {unknown}"
         )
-    return pose, betas, names
+    if len(good) != len(pose):
+        raise DataError(f"fits {file}: {len(good)} values of status for {len(pose)} poses; fit again")
+    return pose[good], betas[good], [name for name, use in zip(names, good, strict=True) if use]
 
 
 def facing_posture(root: Array) -> str:

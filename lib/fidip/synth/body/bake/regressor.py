@@ -7,8 +7,10 @@ from fidip.synth.body.bake.source import Source
 
 Array = np.ndarray
 
-_OUTWARD = 0.014  # of the body's length: annotators click the hip nearer to the skin than the femoral head is
-_BAND = 0.02  # of the body's length: half the height of the strip of skin beside a hip
+# of the body's length, by which annotators click outward of and above the centre of a joint
+_HIP_OUT, _HIP_UP, _SHOULDER_OUT = 0.014, 0.02, 0.012
+_BAND = 0.02  # of the body's length: half the height of a strip of skin
+_BESIDE = 0.1  # of the body's length: an arm that hangs down is beside the hip too, but farther
 _LEAST = 1e-4  # weights under this are noise
 
 
@@ -22,8 +24,9 @@ def coco_regressor(source: Source, template: Array, mirror: Array) -> Array:
     for side, sign in (("left", 1.0), ("right", -1.0)):
         ear = source.regions["ears"] * (sign * template[:, 0] > 0)
         rows[names.index(f"{side}_ear")] = ear
-        hip = names.index(f"{side}_hip")
-        rows[hip] = _pulled_out(template, rows[hip], sign)
+        hip, shoulder = names.index(f"{side}_hip"), names.index(f"{side}_shoulder")
+        rows[hip] = _raised(template, _pulled_out(template, rows[hip], sign, _HIP_OUT), _HIP_UP)
+        rows[shoulder] = _pulled_out(template, rows[shoulder], sign, _SHOULDER_OUT)
     swap = np.arange(len(names))
     for first, second in COCO17.flip_pairs:
         swap[first], swap[second] = second, first
@@ -46,17 +49,23 @@ def mirror_vertices(template: Array) -> Array:
     return order
 
 
-def _pulled_out(template: Array, row: Array, sign: float) -> Array:
-    """The row of a hip moved sideways by mixing in the skin beside it."""
-    point = row @ template / row.sum()
-    length = float(np.ptp(template[:, 2]))
-    near = (np.abs(template[:, 2] - point[2]) < _BAND * length) & (
-        np.abs(template[:, 1] - point[1]) < _BAND * length
-    )
-    beside = near & (sign * (template[:, 0] - point[0]) > _OUTWARD * length)
-    # an arm that hangs down is beside the hip too: only the skin that is nearest outward
-    reach = sign * (template[:, 0] - point[0])
-    beside &= reach < 0.1 * length
-    patch = beside / beside.sum()
-    share = _OUTWARD * length / (sign * ((patch @ template)[0] - point[0]))
-    return (1 - share) * row / row.sum() + share * patch
+def _pulled_out(template: Array, row: Array, sign: float, by: float) -> Array:
+    """The row of a joint moved sideways, ``by`` times the body's length, by mixing in the skin beside it."""
+    away, length = template - row @ template / row.sum(), float(np.ptp(template[:, 2]))
+    reach = sign * away[:, 0] / length
+    beside = (np.abs(away[:, 1:]) < _BAND * length).all(axis=1) & (reach > by) & (reach < _BESIDE)
+    return _mixed(row, beside, reach, by)
+
+
+def _raised(template: Array, row: Array, by: float) -> Array:
+    """The row of a joint moved up, ``by`` times the body's length, by mixing in the skin above it, front and back."""
+    away, length = template - row @ template / row.sum(), float(np.ptp(template[:, 2]))
+    rise = away[:, 2] / length
+    above = (np.abs(away[:, 0]) < _BAND * length) & (np.abs(rise - 4 * by) < _BAND)
+    return _mixed(row, above, rise, by)
+
+
+def _mixed(row: Array, patch: Array, reach: Array, by: float) -> Array:
+    """Weights of a joint, and of a patch of skin so far that the mean of ``reach`` (V,) becomes ``by``."""
+    share = by / reach[patch].mean()
+    return (1 - share) * row / row.sum() + share * patch / patch.sum()
