@@ -7,7 +7,9 @@ from fidip.config import check_for_testing, check_for_training, defaults, load_c
 from fidip.errors import ConfigError
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
-CONFIGS = sorted(p for p in EXPERIMENTS.rglob("*.yaml") if not {"_base_", "protocols"} & {*p.parts})
+CONFIGS = sorted(
+    p for p in EXPERIMENTS.rglob("*.yaml") if not {"_base_", "protocols", "skeletons"} & {*p.parts}
+)
 TABLES = EXPERIMENTS / "tables"
 
 # The published files, key for key; DATASET.DATASET and the like are read by nothing any more.

@@ -130,7 +130,9 @@ def test_every_direct_dependency_is_constrained():
 def test_conda_environment_uses_the_same_installation():
     environment = yaml.safe_load(read("fidip_env.yml"))
     assert environment["name"] == "fidip"
-    assert environment["dependencies"][-1] == {"pip": ["-c constraints.txt", "-e .[dev,synth,analysis,media,deploy,serve]"]}
+    assert environment["dependencies"][-1] == {
+        "pip": ["-c constraints.txt", "-e .[dev,synth,analysis,media,deploy,serve]"]
+    }
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=name_of)

@@ -34,6 +34,7 @@ from fidip.data.audit.table import columns, finding_rows
 from fidip.data.records import Split, find_split
 from fidip.errors import DataError
 from fidip.runtime import provenance, setup_logging, write_json, write_text
+from fidip.skeleton import COCO17, find_skeleton
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -45,7 +46,7 @@ def main(argv: list[str] | None = None) -> int:
     setup_logging()
     splits = [find_split(entry, args.root) for entry in args.splits]
     splits += [labelled_split(Path(labels), Path(images)) for labels, images in args.labels]
-    audit = audit_splits(splits, args.near, args.ignore)
+    audit = audit_splits(splits, args.near, args.ignore, find_skeleton(args.skeleton))
     print(audit_text(audit, args.examples))
     report = {**as_json(audit), "provenance": provenance(argv and [parser.prog, *argv])}
     if args.fix:
@@ -66,6 +67,7 @@ def make_parser() -> argparse.ArgumentParser:
     add("splits", nargs="*", metavar="SPLIT", help="name under --root, ROOT/NAME, or label file")
     add("--root", type=Path, default=Path("data/syrip"), help="data set of plain names (%(default)s)")
     add("--labels", nargs=2, action="append", default=[], metavar=("JSON", "IMAGES"), help="any label file and picture folder; repeatable")  # fmt: skip
+    add("--skeleton", default=COCO17.name, metavar="NAME|YAML", help="joint set of the labels (%(default)s)")
     add("--output", type=Path, metavar="JSON", help="write every finding and number to this file")
     add("--page", type=Path, metavar="HTML", help="write a page with the pictures; not for publication")
     add("--page-limit", type=int, default=LIMIT, metavar="N", help="findings of a kind on the page, 0: all (%(default)s)")  # fmt: skip

@@ -9,6 +9,7 @@ from fidip.errors import ConfigError
 from fidip.evaluation import CocoEvaluator
 from fidip.evaluation.groundtruth import AREA_MODES, AreaMode
 from fidip.runtime import setup_logging, write_json
+from fidip.skeleton import COCO17, find_skeleton
 from fidip.statistics.coco import NAMES
 from fidip.statistics.comparison import Runs, compare_methods, find_runs
 from fidip.statistics.table import SHOWN, comparison_text
@@ -30,6 +31,9 @@ def main(argv: list[str] | None = None) -> int:
         choices=AREA_MODES,
         help="object area in the OKS; default: what the run folders say, else annotation",
     )
+    parser.add_argument(
+        "--skeleton", default=COCO17.name, metavar="NAME|YAML", help="joint set (%(default)s)"
+    )
     parser.add_argument("--unit", choices=("auto", "picture", "source"), default="auto", help="what is drawn")
     parser.add_argument(
         "--resamples", type=int, default=10000, help="of the bootstrap, and swaps of the test"
@@ -47,7 +51,7 @@ def main(argv: list[str] | None = None) -> int:
             f"--metrics {', '.join(sorted(unknown))} is unknown; choose from {', '.join(NAMES)}"
         )
     area: AreaMode = args.area or _area(methods)  # an area that is none is refused by the evaluator
-    evaluator = CocoEvaluator(args.annotations, area=area)
+    evaluator = CocoEvaluator(args.annotations, area=area, skeleton=find_skeleton(args.skeleton))
     comparison = compare_methods(evaluator, methods, args.resamples, args.seed, args.unit)
     print(comparison_text(comparison, shown))
     if args.output is not None:

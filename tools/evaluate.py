@@ -7,6 +7,7 @@ from fidip.cli import exit_on_error
 from fidip.evaluation import CocoEvaluator, ModelRow, joint_table, posture_table, results_table, write_metrics
 from fidip.evaluation.groundtruth import AREA_MODES
 from fidip.runtime import setup_logging
+from fidip.skeleton import COCO17, find_skeleton
 from fidip.statistics import add_intervals
 
 
@@ -23,6 +24,9 @@ def main(argv: list[str] | None = None) -> int:
         default="annotation",
         help="object area in the OKS: the area field, the box's width x height, or the joints' box",
     )
+    parser.add_argument(
+        "--skeleton", default=COCO17.name, metavar="NAME|YAML", help="joint set (%(default)s)"
+    )
     parser.add_argument("--output", type=Path, help="write the numbers there, usually metrics.json")
     parser.add_argument("--boxes", default="unknown", help='boxes that were used: "gt" or the detection file')
     parser.add_argument(
@@ -33,7 +37,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     setup_logging()
 
-    evaluator = CocoEvaluator(args.annotations, area=args.area)
+    evaluator = CocoEvaluator(args.annotations, area=args.area, skeleton=find_skeleton(args.skeleton))
     evaluator.load_results(args.results)
     metrics = evaluator.metrics(boxes=args.boxes)
     if args.details:

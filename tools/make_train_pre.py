@@ -21,6 +21,7 @@ from fidip.data.pretrain_set import (
     persons_of_folder,
 )
 from fidip.runtime import setup_logging
+from fidip.skeleton import COCO17, find_skeleton
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -55,14 +56,18 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--seed", type=int, default=0, help="same number, same choice of persons (%(default)s)"
     )
+    parser.add_argument(
+        "--skeleton", default=COCO17.name, metavar="NAME|YAML", help="joint set of the config that will use it; joints are kept for coco17 only (%(default)s)"
+    )  # fmt: skip
     args = parser.parse_args(argv)
     setup_logging()
-    real = persons_of_coco(args.real[0], args.real[1], synthetic=False)
+    skeleton = find_skeleton(args.skeleton)
+    real = persons_of_coco(args.real[0], args.real[1], synthetic=False, skeleton=skeleton)
     if args.synthetic_folder is not None:
         rendered = persons_of_folder(args.synthetic_folder)
     else:
-        rendered = persons_of_coco(args.synthetic[0], args.synthetic[1], synthetic=True)
-    prepared = build_pretrain_set(real, rendered, args.num_real, args.num_synthetic, args.seed)
+        rendered = persons_of_coco(args.synthetic[0], args.synthetic[1], synthetic=True, skeleton=skeleton)
+    prepared = build_pretrain_set(real, rendered, args.num_real, args.num_synthetic, args.seed, skeleton)
     write_split(args.root, args.split, prepared)
     persons, target = len(prepared.data["annotations"]), annotation_path(args.root, args.split)
     print(f"{len(prepared.pictures)} pictures with {persons} persons: {target}")

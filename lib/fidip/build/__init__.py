@@ -1,7 +1,15 @@
 """The only place that reads a config and makes things of it."""
 
 from fidip.build.adapt import build_companion, is_adaptive, is_published_method
-from fidip.build.data import build_codec, build_records, build_test_loader, read_content, split_to_test
+from fidip.build.data import (
+    build_codec,
+    build_gap_records,
+    build_records,
+    build_test_loader,
+    plain_loader,
+    read_content,
+    split_to_test,
+)
 from fidip.build.model import build_classifier, build_estimator, build_model, load_start
 from fidip.build.run import (
     BEST_MODEL,
@@ -11,6 +19,7 @@ from fidip.build.run import (
     crop_areas,
     image_size,
     is_test_only,
+    joint_set,
     model_labels,
     plan_test,
     test_facts,
@@ -44,6 +53,7 @@ __all__ = [
     "build_companion",
     "build_estimator",
     "build_evaluator",
+    "build_gap_records",
     "build_grid",
     "build_model",
     "build_records",
@@ -57,9 +67,11 @@ __all__ = [
     "is_adaptive",
     "is_published_method",
     "is_test_only",
+    "joint_set",
     "load_start",
     "model_labels",
     "monitor_options",
+    "plain_loader",
     "plan_test",
     "plan_training",
     "read_content",

@@ -22,8 +22,9 @@ from fidip.data.records import (
     load_records,
     read_split,
 )
+from fidip.domain_gap.extras import require
 from fidip.errors import DataError
-from fidip.skeleton import SKELETONS
+from fidip.skeleton import find_skeleton
 
 logger = logging.getLogger("fidip")
 
@@ -42,7 +43,7 @@ def build_records(
     for entry in entries:
         split = find_split(entry, Path(cfg.DATASET.ROOT))
         content = read_content(cfg, split)
-        joints = SKELETONS[cfg.DATASET.SKELETON]
+        joints = find_skeleton(cfg.DATASET.SKELETON)
         part = load_records(split, content, joints, cfg.DATASET.SKIP_BAD, need_joints)
         if entry in cfg.DATASET.SECOND_DOMAIN:
             part = [replace(record, synthetic=True) for record in part]
@@ -57,6 +58,17 @@ def build_records(
     return records
 
 
+def build_gap_records(cfg: CfgNode) -> list[Record]:
+    """Persons whose features are compared with those of the test set; empty where TEST.DOMAIN_GAP is.
+
+    Raises ConfigError without scikit-learn, which the comparison needs.
+    """
+    if not cfg.TEST.DOMAIN_GAP:
+        return []
+    require("sklearn")
+    return build_records(cfg, [cfg.TEST.DOMAIN_GAP], need_joints=False)
+
+
 def split_to_test(cfg: CfgNode) -> Split:
     """The split that is tested."""
     return find_split(cfg.DATASET.TEST_SET, Path(cfg.DATASET.ROOT))
@@ -64,12 +76,12 @@ def split_to_test(cfg: CfgNode) -> Split:
 
 def read_content(cfg: CfgNode, split: Split) -> dict[str, Any]:
     """The checked annotations of a split."""
-    return read_split(split, SKELETONS[cfg.DATASET.SKELETON], cfg.DATASET.SKIP_BAD)
+    return read_split(split, find_skeleton(cfg.DATASET.SKELETON), cfg.DATASET.SKIP_BAD)
 
 
 def build_test_loader(cfg: CfgNode, split: Split, content: dict[str, Any]) -> tuple[list[Record], DataLoader]:
     """Crops of a split in the order of its records, from annotated or detected boxes."""
-    joints = SKELETONS[cfg.DATASET.SKELETON]
+    joints = find_skeleton(cfg.DATASET.SKELETON)
     if cfg.TEST.USE_GT_BBOX:
         records = load_records(split, content, joints, cfg.DATASET.SKIP_BAD)
     else:
@@ -81,7 +93,9 @@ def build_test_loader(cfg: CfgNode, split: Split, content: dict[str, Any]) -> tu
 
 def plain_loader(cfg: CfgNode, records: Sequence[Record], part: slice = slice(None)) -> DataLoader:
     """Crops without augmentation, in order. ``part``: of the records; samples keep their number among all."""
-    policy = CropPolicy((cfg.MODEL.IMAGE_SIZE[0], cfg.MODEL.IMAGE_SIZE[1]), SKELETONS[cfg.DATASET.SKELETON])
+    policy = CropPolicy(
+        (cfg.MODEL.IMAGE_SIZE[0], cfg.MODEL.IMAGE_SIZE[1]), find_skeleton(cfg.DATASET.SKELETON)
+    )
     dataset = PoseDataset(records, policy, build_codec(cfg), exif=cfg.DATASET.EXIF)
     chosen = range(len(records))[part]
     return DataLoader(

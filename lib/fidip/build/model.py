@@ -12,7 +12,7 @@ from fidip.inference import Estimator
 from fidip.models.domain import DOMAIN_CLASSIFIERS
 from fidip.models.pose import POSE_NETS, PoseNet
 from fidip.models.weights import load_weights
-from fidip.skeleton import SKELETONS
+from fidip.skeleton import find_skeleton
 
 
 def build_model(cfg: CfgNode) -> PoseNet:
@@ -30,7 +30,7 @@ def _pose_net(cfg: CfgNode, pretrained: str = "") -> PoseNet:
 def load_start(cfg: CfgNode) -> PoseNet:
     """The pose net with the weights that training starts from.
 
-    MODEL.PRETRAINED must match in full, MODEL.PRETRAINED_TRUNK may lack the head.
+    MODEL.PRETRAINED must match but for the number of joints, MODEL.PRETRAINED_TRUNK may lack the head.
     Raises WeightsError for files that do not fit.
     """
     trunk = cfg.MODEL.PRETRAINED_TRUNK
@@ -38,7 +38,8 @@ def load_start(cfg: CfgNode) -> PoseNet:
     if trunk and trunk != "imagenet":
         load_weights(model, Path(trunk), allow_partial=True)
     if cfg.MODEL.PRETRAINED:
-        load_weights(model, Path(cfg.MODEL.PRETRAINED))
+        joints = find_skeleton(cfg.DATASET.SKELETON).names
+        load_weights(model, Path(cfg.MODEL.PRETRAINED), joints=joints)
     return model
 
 
@@ -55,7 +56,7 @@ def build_estimator(cfg: CfgNode, model: nn.Module, device: torch.device) -> Est
         model,
         build_codec(cfg),
         (cfg.MODEL.IMAGE_SIZE[0], cfg.MODEL.IMAGE_SIZE[1]),
-        SKELETONS[cfg.DATASET.SKELETON],
+        find_skeleton(cfg.DATASET.SKELETON),
         device,
         flip=cfg.TEST.FLIP_TEST,
         rgb=cfg.DATASET.COLOR_RGB,

@@ -12,7 +12,7 @@ from fidip.data.records import Record, Split
 from fidip.errors import ConfigError
 from fidip.evaluation import CocoEvaluator
 from fidip.geometry import BOX_PADDING, extend_to_aspect
-from fidip.skeleton import SKELETONS
+from fidip.skeleton import find_skeleton
 
 BEST_MODEL = "model_best.pth"
 LAST_MODEL = "model_last.pth"
@@ -22,7 +22,8 @@ LAST_MODEL = "model_last.pth"
 class TestPlan:
     """What is tested and where its results go.
 
-    bootstrap: resamples for intervals, 0: none. features: file for streamed features, or None.
+    bootstrap: resamples for intervals, 0: none. features: file for streamed features, or None. split, domain_gap:
+    what is tested, and the split whose features are compared with it, as configured; the latter may be empty.
     """
 
     __test__ = False  # not a test class, whatever pytest thinks of its name
@@ -35,6 +36,8 @@ class TestPlan:
     pictures: int
     bootstrap: int
     features: Path | None
+    split: str
+    domain_gap: str
 
 
 def plan_test(
@@ -69,6 +72,8 @@ def plan_test(
         pictures=cfg.TEST.PICTURES,
         bootstrap=cfg.TEST.BOOTSTRAP,
         features=Path(cfg.TEST.SAVE_FEATURES) if cfg.TEST.SAVE_FEATURES else None,
+        split=cfg.DATASET.TEST_SET,
+        domain_gap=cfg.TEST.DOMAIN_GAP,
     )
 
 
@@ -80,6 +85,11 @@ def is_test_only(cfg: CfgNode) -> bool:
 def test_facts(cfg: CfgNode) -> tuple[str, str]:
     """Which area the OKS of a test uses, and the device's name as configured."""
     return cfg.TEST.AREA, cfg.DEVICE
+
+
+def joint_set(cfg: CfgNode) -> str:
+    """The skeleton of the annotations, for ``fidip.skeleton.find_skeleton``."""
+    return str(cfg.DATASET.SKELETON)
 
 
 test_facts.__test__ = False  # type: ignore[attr-defined]  # no test, whatever pytest thinks of its name
@@ -95,7 +105,7 @@ def build_evaluator(cfg: CfgNode, split: Split, content: dict[str, Any]) -> Coco
     return CocoEvaluator(
         content,
         area=cfg.TEST.AREA,
-        skeleton=SKELETONS[cfg.DATASET.SKELETON],
+        skeleton=find_skeleton(cfg.DATASET.SKELETON),
         in_vis_thre=cfg.TEST.IN_VIS_THRE,
         oks_thre=cfg.TEST.OKS_THRE,
         soft_nms=cfg.TEST.SOFT_NMS,

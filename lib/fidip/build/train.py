@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from yacs.config import CfgNode
 
 from fidip.build.adapt import classified_view, has_classifier, is_adaptive, pose_task
-from fidip.build.data import build_codec, build_records, plain_loader, read_content
+from fidip.build.data import build_codec, build_gap_records, build_records, plain_loader, read_content
 from fidip.build.run import build_evaluator, crop_areas, image_size, train_folder
 from fidip.config import result_keys, run_name
 from fidip.data.augment import CropPolicy
@@ -28,7 +28,7 @@ from fidip.errors import ConfigError, DataError
 from fidip.evaluation import CocoEvaluator
 from fidip.losses import hard_joints_mse, joints_cross_entropy, joints_mse
 from fidip.runtime import fingerprint
-from fidip.skeleton import SKELETONS
+from fidip.skeleton import find_skeleton
 from fidip.tasks import DomainWarmupTask, DomainWeights, PoseLoss
 
 
@@ -85,6 +85,8 @@ def independent_sets(
         sets["DATASET.VAL_SET"] = validation.records
     if cfg.DATASET.TEST_SET:
         sets["DATASET.TEST_SET"] = build_records(cfg, [cfg.DATASET.TEST_SET])
+    if gap := build_gap_records(cfg):  # read here so that a wrong name is found before the training
+        sets["TEST.DOMAIN_GAP"] = gap
     return sets
 
 
@@ -215,7 +217,7 @@ def _policy(cfg: CfgNode) -> CropPolicy:
     data = cfg.DATASET
     return CropPolicy(
         size=image_size(cfg),
-        skeleton=SKELETONS[data.SKELETON],
+        skeleton=find_skeleton(data.SKELETON),
         scale_factor=data.SCALE_FACTOR,
         rotation=data.ROT_FACTOR,
         rotation_mode=data.ROT_MODE,
@@ -243,7 +245,7 @@ def build_grid(cfg: CfgNode, folder: Path) -> BatchGrid | None:
         cfg.DEBUG.EVERY,
         build_codec(cfg),
         image_size(cfg),
-        SKELETONS[cfg.DATASET.SKELETON],
+        find_skeleton(cfg.DATASET.SKELETON),
         rgb=cfg.DATASET.COLOR_RGB,
         truth=cfg.DEBUG.SAVE_BATCH_IMAGES_GT,
         prediction=cfg.DEBUG.SAVE_BATCH_IMAGES_PRED,
@@ -268,7 +270,7 @@ def build_validation(cfg: CfgNode, accelerator: Accelerator) -> Validation | Non
         return None
     split = find_split(cfg.DATASET.VAL_SET, Path(cfg.DATASET.ROOT))
     content = read_content(cfg, split)
-    records = load_records(split, content, SKELETONS[cfg.DATASET.SKELETON], cfg.DATASET.SKIP_BAD)
+    records = load_records(split, content, find_skeleton(cfg.DATASET.SKELETON), cfg.DATASET.SKIP_BAD)
     check_pictures(records, cfg.DATASET.EXIF)
     part = slice(accelerator.process_index, None, accelerator.num_processes)
     loader = plain_loader(cfg, records, part)

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import nn
 from yacs.config import CfgNode
 
 from fidip import build
-from fidip.build.data import plain_loader
 from fidip.data.audit.sources import source_key
 from fidip.data.records import Record
 from fidip.domain_gap import (
@@ -91,6 +91,35 @@ def run_domain_gap(cfg: CfgNode, config_file: Path, request: GapRequest) -> GapO
     return GapOutcome(gaps, tables, request.folder)
 
 
+@dataclass(frozen=True)
+class TestedGap:
+    """Gap between a test set and another split, in one network. numbers: for metrics.json. table: for the terminal."""
+
+    __test__ = False
+
+    numbers: dict[str, Any]
+    table: str
+    panel: Panel
+
+
+def measure_tested(
+    cfg: CfgNode, model: nn.Module, tested: Sequence[Record], others: Sequence[Record], request: GapRequest
+) -> TestedGap:
+    """Measure the gap between the persons of a test and others, named by ``request.names``; nothing is written.
+
+    Raises DataError for a domain of too few sources.
+    """
+    first, second = request.names
+    groups = _limited({first: list(tested), second: list(others)}, request)
+    parts = _of_model(cfg, model, groups, request.pool, "features for the domain gap")
+    gap = measure_gap(parts[first], parts[second], request.options)
+    pair = " - ".join(request.names)
+    about = {"splits": list(request.names), "pool": request.pool, "options": asdict(request.options)}
+    return TestedGap(
+        {**about, **gap.as_dict()}, gap_table({pair: gap}), _panel(pair, parts, {pair: {pair: gap}}, request)
+    )
+
+
 def gather(cfg: CfgNode, request: GapRequest) -> dict[str, list[Record]]:
     """Persons of each group by its name. Raises DataError when a domain has none."""
     if request.splits:
@@ -127,11 +156,17 @@ def _features(cfg: CfgNode, weights: Path, groups: Groups, pool: str) -> dict[st
     """Features of every group from one checkpoint."""
     model = build.build_model(cfg)
     load_weights(model, weights)
+    return _of_model(cfg, model, groups, pool, f"features of {weights.name}")
+
+
+def _of_model(
+    cfg: CfgNode, model: nn.Module, groups: Groups, pool: str, what: str
+) -> dict[str, DomainFeatures]:
     estimator = build.build_estimator(cfg, model, choose_device(build.test_facts(cfg)[1]))
     estimator.flip = False  # the features are those of the crop that is not mirrored
     records = [record for part in groups.values() for record in part]
-    loader = plain_loader(cfg, records)
-    batches = progress(loader, len(loader), f"features of {weights.name}")
+    loader = build.plain_loader(cfg, records)
+    batches = progress(loader, len(loader), what)
     vectors = stream_features(estimator, batches, len(records), pool)
     ends = np.cumsum([len(part) for part in groups.values()])
     return {

@@ -7,7 +7,7 @@ from typing import Any
 from yacs.config import CfgNode
 
 from fidip.errors import ConfigError
-from fidip.skeleton import SKELETONS
+from fidip.skeleton import find_skeleton
 
 logger = logging.getLogger("fidip")
 
@@ -17,7 +17,6 @@ CHOICES = {
     "DATASET.DOMAIN": ("all", "real", "synthetic"),
     "DATASET.SAMPLER": ("shuffle", "balanced"),
     "DATASET.ROT_MODE": ("normal", "uniform"),
-    "DATASET.SKELETON": tuple(SKELETONS),
     "ADAPT.METHOD": ("none", "grl", "cdan", "mmd", "coral", "mean_teacher"),
     "ADAPT.LAMBDA_SCHEDULE": ("constant", "warmup"),
     "LOSS.KIND": ("mse", "cross_entropy"),
@@ -36,6 +35,8 @@ def check_for_testing(cfg: CfgNode) -> None:
     problems = _common_problems(cfg)
     if not cfg.DATASET.TEST_SET:
         problems.append("DATASET.TEST_SET is empty: name the split to test")
+    elif cfg.TEST.DOMAIN_GAP == cfg.DATASET.TEST_SET:
+        problems.append("TEST.DOMAIN_GAP is the test set: a gap needs a split of another domain")
     if not cfg.TEST.USE_GT_BBOX and not cfg.TEST.COCO_BBOX_FILE:
         problems.append("TEST.USE_GT_BBOX False needs TEST.COCO_BBOX_FILE, a detections JSON")
     if cfg.TEST.POST_PROCESS and cfg.TEST.BLUR_KERNEL % 2 == 0:
@@ -77,6 +78,8 @@ def check_for_training(cfg: CfgNode) -> None:
         problems.append(
             f"LOSS.JOINTS_WEIGHT has {len(cfg.LOSS.JOINTS_WEIGHT)} values for {cfg.MODEL.NUM_JOINTS} joints"
         )
+    if cfg.LOSS.USE_OHKM and cfg.LOSS.TOPK > cfg.MODEL.NUM_JOINTS:
+        problems.append(f"LOSS.TOPK {cfg.LOSS.TOPK} is more than the {cfg.MODEL.NUM_JOINTS} joints")
     problems += _missing(cfg, "MODEL.PRETRAINED") + _missing(
         cfg, "MODEL.PRETRAINED_TRUNK", also=("imagenet",)
     )
@@ -108,8 +111,8 @@ def _common_problems(cfg: CfgNode) -> list[str]:
         f"{key} must be positive, got {_get(cfg, key)}" for key in POSITIVE if not _get(cfg, key) > 0
     ]
     problems += _size_problems(cfg)
-    skeleton = SKELETONS.get(cfg.DATASET.SKELETON)
-    if skeleton is not None and skeleton.num_joints != cfg.MODEL.NUM_JOINTS:
+    skeleton = find_skeleton(cfg.DATASET.SKELETON)
+    if skeleton.num_joints != cfg.MODEL.NUM_JOINTS:
         problems.append(
             f"MODEL.NUM_JOINTS {cfg.MODEL.NUM_JOINTS} differs from the {skeleton.num_joints} joints of {skeleton.name}"
         )

@@ -28,7 +28,7 @@ _C.MODEL = CfgNode()
 _C.MODEL.NAME = "pose_hrnet"  # [adaptive_]pose_{hrnet,resnet,mobile,timm}
 _C.MODEL.PRETRAINED = ""  # checkpoint of the whole pose net to start from; every key must match
 _C.MODEL.PRETRAINED_TRUNK = ""  # "imagenet" (downloaded) or a file; only the trunk must match
-_C.MODEL.NUM_JOINTS = COCO17.num_joints  # heatmaps; must equal the joints of DATASET.SKELETON
+_C.MODEL.NUM_JOINTS = 0  # heatmaps; 0: as many as DATASET.SKELETON has, any other number must equal it
 _C.MODEL.IMAGE_SIZE = [288, 384]  # crop, width x height, px
 _C.MODEL.HEATMAP_SIZE = [72, 96]  # width x height, px; IMAGE_SIZE / 4
 _C.MODEL.SIGMA = 3.0  # of the target Gaussian, heatmap px
@@ -44,7 +44,7 @@ _C.DATASET.VAL_SET = ""  # chooses the best model during training; empty: the la
 _C.DATASET.TEST_SET = ""  # split that is tested
 _C.DATASET.DOMAIN = "all"  # all | real | synthetic: the part of TRAIN_SET that is used
 _C.DATASET.SECOND_DOMAIN = []  # splits that count as synthetic as a whole, e.g. adults
-_C.DATASET.SKELETON = COCO17.name  # joint set of the annotations
+_C.DATASET.SKELETON = COCO17.name  # joint set of the annotations: coco17, or a YAML file (docs/own-data.md)
 _C.DATASET.SAMPLER = "shuffle"  # shuffle | balanced (as many real as synthetic a batch)
 _C.DATASET.COLOR_RGB = True  # False: the net sees BGR, as the oldest published ResNet does
 _C.DATASET.EXIF = False  # turn pictures by their EXIF flag; labels of SyRIP and COCO do not
@@ -116,6 +116,7 @@ _C.TEST.IN_VIS_THRE = 0.2  # joints with a lower maximum do not count in a pose'
 _C.TEST.AREA = "annotation"  # area in OKS: annotation | bbox (w*h) | keypoints; SyRIP's areas are faulty
 _C.TEST.PICTURES = 12  # best and worst predictions that are drawn, each; 0: no pictures
 _C.TEST.BOOTSTRAP = 1000  # resamples of the pictures behind the 95 % intervals; 0: no intervals
+_C.TEST.DOMAIN_GAP = ""  # split whose features are compared with those of TEST_SET; empty: none are
 _C.TEST.SAVE_FEATURES = ""  # file (.npy) that receives the features of every crop; --save-features
 
 # --- pictures of training batches -------------------------------------------------------------------

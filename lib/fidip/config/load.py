@@ -13,12 +13,13 @@ from fidip.config.defaults import defaults
 from fidip.config.legacy import flatten, translate
 from fidip.errors import ConfigError
 from fidip.runtime import fingerprint
+from fidip.skeleton import SKELETONS, find_skeleton, skeleton_text
 
 logger = logging.getLogger("fidip")
 
 # What a run is run with, not what comes out of it: left out of the key of a run folder.
 _NO_EFFECT = ("OUTPUT_DIR", "LOG_DIR", "WORKERS", "PIN_MEMORY", "PRINT_FREQ", "AUTO_RESUME", "DEVICE", "DEBUG.",
-              "TRAIN.CHECKPOINT_EVERY", "TEST.PICTURES", "TEST.SAVE_FEATURES")  # fmt: skip
+              "TRAIN.CHECKPOINT_EVERY", "TEST.PICTURES", "TEST.DOMAIN_GAP", "TEST.SAVE_FEATURES")  # fmt: skip
 
 
 def load_config(path: str | Path, overrides: list[str] | None = None) -> CfgNode:
@@ -34,6 +35,7 @@ def load_config(path: str | Path, overrides: list[str] | None = None) -> CfgNode
     if not cfg.ADAPT.METHOD:
         cfg.ADAPT.METHOD = "grl" if cfg.MODEL.NAME.startswith("adaptive_") else "none"
     _resolve_paths(cfg)
+    _resolve_skeleton(cfg)
     cfg.freeze()
     return cfg
 
@@ -162,3 +164,11 @@ def _resolve_paths(cfg: CfgNode) -> None:
     trunk = cfg.MODEL.PRETRAINED_TRUNK
     if trunk and trunk != "imagenet":
         cfg.MODEL.PRETRAINED_TRUNK = str(base / trunk)
+
+
+def _resolve_skeleton(cfg: CfgNode) -> None:
+    """Put the content of a skeleton file in the place of its path: what a run was made with must not change later."""
+    skeleton = find_skeleton(cfg.DATASET.SKELETON)
+    if skeleton.name not in SKELETONS:
+        cfg.DATASET.SKELETON = skeleton_text(skeleton)
+    cfg.MODEL.NUM_JOINTS = cfg.MODEL.NUM_JOINTS or skeleton.num_joints

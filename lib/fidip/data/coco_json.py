@@ -151,16 +151,23 @@ class SplitBuilder:
         return PreparedSplit(data, self.pictures)
 
 
-def read_coco(path: Path, skeleton: Skeleton, need_joints: bool = True) -> dict[str, Any]:
+def read_coco(
+    path: Path, skeleton: Skeleton, need_joints: bool = True, keep_joints: bool = True
+) -> dict[str, Any]:
     """Read a foreign COCO file with the checks of ``load_annotations``, and that each picture has name and size.
 
-    need_joints: False takes persons without ``keypoints`` too, as persons without a labelled joint.
+    need_joints: False takes persons without ``keypoints`` too, as persons without a labelled joint; keep_joints:
+    False takes all persons so, whatever joints they have.
     Raises DataError that names file and records.
     """
     data, source = read_json(path, "annotation file"), f"annotation file {path}"
-    if not need_joints and isinstance(data, dict) and isinstance(data.get("annotations"), list):
+    optional = not (need_joints and keep_joints)
+    if optional and isinstance(data, dict) and isinstance(data.get("annotations"), list):
         unlabelled = {"keypoints": [0] * (3 * skeleton.num_joints)}
-        data["annotations"] = [{**unlabelled, **annotation} for annotation in data["annotations"]]
+        data["annotations"] = [
+            {**unlabelled, **annotation} if keep_joints else {**annotation, **unlabelled, "num_keypoints": 0}
+            for annotation in data["annotations"]
+        ]
     checked = check_annotations(data, source, skeleton)
     require_pictures(checked, source)
     return checked

@@ -23,7 +23,7 @@ from PIL import Image, UnidentifiedImageError
 from fidip.data.coco_json import PICTURE_SUFFIXES, PreparedSplit, SplitBuilder, read_coco
 from fidip.errors import DataError
 from fidip.progress import progress
-from fidip.skeleton import COCO17
+from fidip.skeleton import COCO17, Skeleton
 
 logger = logging.getLogger("fidip")
 
@@ -40,12 +40,15 @@ class Person:
     annotation: dict[str, Any] | None = None
 
 
-def persons_of_coco(annotation_file: Path, folder: Path, synthetic: bool) -> list[Person]:
+def persons_of_coco(
+    annotation_file: Path, folder: Path, synthetic: bool, skeleton: Skeleton = COCO17
+) -> list[Person]:
     """All persons of a COCO file that have a box and are not crowds, in the order of the file.
 
-    Pictures whose own ``is_synthetic`` says the contrary of ``synthetic`` are left out. Joints are optional.
+    Pictures whose own ``is_synthetic`` says the contrary of ``synthetic`` are left out. Joints are optional, and
+    dropped for a ``skeleton`` other than COCO-17: the classifier does not need them.
     """
-    data = read_coco(annotation_file, COCO17, need_joints=False)
+    data = read_coco(annotation_file, skeleton, need_joints=False, keep_joints=skeleton is COCO17)
     images = {
         image["id"]: image
         for image in data["images"]
@@ -86,18 +89,22 @@ def build_pretrain_set(
     num_real: int = PUBLISHED_REAL,
     num_synthetic: int = PUBLISHED_SYNTHETIC,
     seed: int = 0,
+    skeleton: Skeleton = COCO17,
 ) -> PreparedSplit:
     """Choose persons of both kinds and make one split of them.
 
     The two draws have generators of their own, so the number of real persons does not change which synthetic
     ones are chosen. Persons of one picture share its entry. File names become real_<name> and syn_<name>.
+    skeleton: as given for the persons.
     """
-    split = SplitBuilder(COCO17, f"Real (0) and synthetic (1) persons for the domain classifier, seed {seed}")
+    split = SplitBuilder(
+        skeleton, f"Real (0) and synthetic (1) persons for the domain classifier, seed {seed}"
+    )
     for kind, (persons, count) in enumerate(((real, num_real), (synthetic, num_synthetic))):
         chosen = choose(persons, count, np.random.default_rng([seed, kind]), ("real", "synthetic")[kind])
         ids: dict[Path, int] = {}
         for person in progress(chosen, len(chosen), "choosing", "persons"):
-            image, annotation = _records(person)
+            image, annotation = _records(person, skeleton)
             if person.picture not in ids:
                 ids[person.picture] = split.add_picture(
                     person.picture,
@@ -113,7 +120,7 @@ def build_pretrain_set(
     return split.prepared()
 
 
-def _records(person: Person) -> tuple[dict[str, Any], dict[str, Any]]:
+def _records(person: Person, skeleton: Skeleton) -> tuple[dict[str, Any], dict[str, Any]]:
     if person.image is not None and person.annotation is not None:
         return person.image, person.annotation
     try:
@@ -121,7 +128,7 @@ def _records(person: Person) -> tuple[dict[str, Any], dict[str, Any]]:
             width, height = picture.size
     except (OSError, UnidentifiedImageError) as error:
         raise DataError(f"picture {person.picture} cannot be read ({error}); remove or replace it") from error
-    unlabelled = {"bbox": [0, 0, width, height], "keypoints": [0] * (3 * COCO17.num_joints)}
+    unlabelled = {"bbox": [0, 0, width, height], "keypoints": [0] * (3 * skeleton.num_joints)}
     return {"width": width, "height": height}, unlabelled
 
 

@@ -33,7 +33,7 @@ class PoseNet(nn.Module):
     feature_channels is C, feature_stride is H/h, both for the domain classifier. domain_classifier names the
     classifier in DOMAIN_CLASSIFIERS that suits the features. freeze_presets maps names to submodules that the
     published recipes keep fixed. other_names lists further tensor namings (theirs -> ours) that load_weights
-    understands.
+    understands. joint_layer is the submodule whose outputs are the joints.
     """
 
     stride = 4  # of the heatmaps, image px per heatmap px
@@ -42,6 +42,7 @@ class PoseNet(nn.Module):
     other_names: Sequence[Mapping[str, str]] = ()
     feature_channels: int
     feature_stride: int
+    joint_layer = "final_layer"
 
     def feature_size(self, image_size: tuple[int, int]) -> tuple[int, int]:
         """Size (w, h) of the feature maps for images of ``image_size`` (W, H) px."""
@@ -114,6 +115,7 @@ class MobilePose(MobileNetTrunk, PoseNet):
     stride = PoseNet.stride
     feature_stride = MobileNetTrunk.stride
     domain_classifier = "mobile"
+    joint_layer = "hm_conv"
 
     def __init__(self, num_joints: int, width_mult: float = 1.0, width: int = 256) -> None:
         super().__init__(width_mult)
@@ -150,6 +152,7 @@ class TimmPose(PoseNet):
         self.feature_channels = trunk.channels
         self.feature_stride = trunk.stride
         self.head = LightHead(trunk.channels, num_joints, trunk.stride, width, final_kernel)
+        self.joint_layer = f"head.{len(self.head) - 1}"
         self.other_names = (trunk.published_names(prefix="trunk."),)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:

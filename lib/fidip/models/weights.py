@@ -3,7 +3,7 @@
 import logging
 import pickle
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from fidip.errors import FidipError, WeightsError
+from fidip.skeleton import COCO17
 
 logger = logging.getLogger("fidip")
 T = TypeVar("T")
@@ -58,29 +59,47 @@ class LoadReport:
         return ", ".join(parts)
 
 
-def load_weights(model: nn.Module, path: str | Path, allow_partial: bool = False) -> LoadReport:
+def load_weights(
+    model: nn.Module, path: str | Path, allow_partial: bool = False, joints: Sequence[str] = ()
+) -> LoadReport:
     """Fill ``model`` from a .pth, .pt, .pth.tar or .safetensors file; tensors are cast to the model's types.
 
     The file may hold a bare state dict or one under ``state_dict``, ``best_state_dict`` or ``model``, with or
     without a ``module.`` prefix. ``num_batches_tracked``, which very old files lack, is never missed. Raises
     WeightsError, leaving the model as it was, for a file that cannot be read safely and, unless
     ``allow_partial``, for one that does not match tensor for tensor. A file that fits nowhere always fails.
+    joints: names of the network's joints; with them a file for another number of joints is taken where all else
+    matches, with a warning: of the layer that makes the heatmaps only joints are filled that COCO-17 has too, if the
+    file has 17.
     """
     path = Path(path)
-    return load_tensors(model, read_tensors(path), f"weights file {path}", allow_partial)
+    return load_tensors(model, read_tensors(path), f"weights file {path}", allow_partial, joints)
 
 
 def load_tensors(
-    model: nn.Module, tensors: Mapping[str, Tensor], source: str, allow_partial: bool = False
+    model: nn.Module,
+    tensors: Mapping[str, Tensor],
+    source: str,
+    allow_partial: bool = False,
+    joints: Sequence[str] = (),
 ) -> LoadReport:
     """Fill ``model`` from named tensors, as load_weights does; ``source`` names them in messages."""
     own = model.state_dict()
     tensors = _rename(model, own, tensors)
     report = _compare(own, tensors)
-    if not report.matched or not (report.complete or allow_partial):
+    counts = _joint_counts(model, own, tensors, report)
+    known = _known_joints(joints, counts[0]) if counts and joints else {}
+    if counts and joints:
+        logger.warning(
+            "%s is for %d joints, the network has %d: its last layer takes over %d of them by name, the others start anew",
+            source, *counts, len(known),
+        )  # fmt: skip
+    elif not report.matched or not (report.complete or allow_partial):
         remedy = "check MODEL.NAME and MODEL.EXTRA, or allow a partial load if only the trunk is wanted"
         if not report.matched:
             remedy = "it seems to belong to another network: check MODEL.NAME and MODEL.EXTRA"
+        if counts:
+            remedy = f"it is for {counts[0]} joints, the network has {counts[1]}: check DATASET.SKELETON"
         raise WeightsError(f"{source} does not fit the network: {report.summary()}; {remedy}")
     broken = [name for name in report.matched if not tensors[name].isfinite().all()]
     if broken:
@@ -90,8 +109,30 @@ def load_tensors(
     with torch.no_grad():
         for name in report.matched:
             own[name].copy_(tensors[name])
+        for name in report.mismatched if known else ():
+            own[name][list(known)] = tensors[name][list(known.values())].to(own[name])
     logger.info("%s: %s", source, report.summary())
     return report
+
+
+def _joint_counts(
+    model: nn.Module, own: Mapping[str, Tensor], tensors: Mapping[str, Tensor], report: LoadReport
+) -> tuple[int, int] | None:
+    """Joints of the file and of the network, if their number is all that keeps the two from matching."""
+    layer = f"{getattr(model, 'joint_layer', '')}."
+    if report.missing or report.unexpected or not report.mismatched:
+        return None
+    for name in report.mismatched:
+        if not name.startswith(layer) or tensors[name].shape[1:] != own[name].shape[1:]:
+            return None
+    name = report.mismatched[0]
+    return len(tensors[name]), len(own[name])
+
+
+def _known_joints(joints: Sequence[str], count: int) -> dict[int, int]:
+    """Index in the network -> index in a file of ``count`` joints, which is taken for COCO-17 if it has 17."""
+    names = COCO17.names if count == COCO17.num_joints else ()
+    return {index: names.index(name) for index, name in enumerate(joints) if name in names}
 
 
 def export_weights(model: nn.Module) -> dict[str, Tensor]:

@@ -100,6 +100,7 @@ def run_job(job: Job) -> dict[str, Any]:
         "results": str(outcome.folder / f"keypoints_{found.name}_results_0.json"),
         "annotations": str(found.annotation_file),
         "area": area,
+        "skeleton": build.joint_set(cfg),
         "device": str(choose_device(device)),
         "threads": torch.get_num_threads(),
         "seconds": round(seconds, 1),

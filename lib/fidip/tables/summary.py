@@ -11,6 +11,7 @@ import numpy as np
 from fidip.evaluation import CocoEvaluator
 from fidip.evaluation.table import NOTHING, markdown, percent, published_params
 from fidip.runtime import write_json, write_text
+from fidip.skeleton import COCO17, find_skeleton
 from fidip.statistics.coco import NAMES, ScoredSystem, scored_system, sources_of
 from fidip.statistics.intervals import over_seeds
 from fidip.statistics.paired import Comparison, compare, measure
@@ -67,7 +68,8 @@ def summarise(
 
 def _score(record: Record) -> tuple[ScoredSystem, Any]:
     """One run's results, matched once, and the clips of its pictures."""
-    evaluator = CocoEvaluator(Path(record["annotations"]), area=record["area"])
+    skeleton = find_skeleton(record.get("skeleton", COCO17.name))
+    evaluator = CocoEvaluator(Path(record["annotations"]), area=record["area"], skeleton=skeleton)
     evaluator.load_results(Path(record["results"]))
     return scored_system(evaluator), groups_of(sources_of(evaluator))
 

@@ -19,6 +19,7 @@ from fidip.data.audit.sources import check_sources
 from fidip.data.audit.splits import AuditSplit, load_split
 from fidip.data.records import Split
 from fidip.errors import DataError
+from fidip.skeleton import COCO17, Skeleton
 
 
 @dataclass(frozen=True)
@@ -51,14 +52,16 @@ class Audit:
         )
 
 
-def audit_splits(splits: Sequence[Split], near: float = NEAR, ignore: Sequence[str] = ()) -> Audit:
+def audit_splits(
+    splits: Sequence[Split], near: float = NEAR, ignore: Sequence[str] = (), skeleton: Skeleton = COCO17
+) -> Audit:
     """Read the files and pictures of splits, and check all.
 
     near: share (0..1) of hash bits in which near-identical pictures may differ. ignore: kinds of finding to leave
-    out. Splits of the same name go by the path of their annotation file. Raises DataError when an annotation file
-    cannot be read, or is given twice.
+    out. skeleton: joints of the annotations. Splits of the same name go by the path of their annotation file. Raises
+    DataError when an annotation file cannot be read, or is given twice.
     """
-    loaded = [load_split(split) for split in _with_own_names(splits)]
+    loaded = [load_split(split, skeleton) for split in _with_own_names(splits)]
     return examine(loaded, scan_pictures(loaded), near, ignore)
 
 

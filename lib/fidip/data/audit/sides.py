@@ -10,7 +10,8 @@ Three rules, each on labelled joints only and measured in torso lengths:
    Only this rule sees a person whose sides are all swapped, and it sees wrong postures too.
 
 A turned head or twisted body may look like a swap, and a swap of short or foreshortened parts is not seen:
-``detection_rates`` tells on the labels themselves how many planted swaps would be.
+``detection_rates`` tells on the labels themselves how many planted swaps would be. Rules on joints that the
+skeleton lacks do not apply.
 """
 
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ import numpy as np
 
 from fidip.data.audit.findings import Finding
 from fidip.data.audit.splits import AuditSplit
-from fidip.data.audit.torso import Array, Torsos, cross, measure_torsos, pair
+from fidip.data.audit.torso import Array, Torsos, cross, has_pair, measure_torsos, pair
 from fidip.skeleton import Skeleton
 
 # usual length of the line between left and right, in torso lengths as seen in pictures of infants
@@ -81,9 +82,12 @@ def contradictions(
     torsos = measure_torsos(keypoints, skeleton)
     broken: dict[tuple[str, ...], Array] = {}
     for upper, lower, share in LINES:
+        if not (has_pair(skeleton, upper) and has_pair(skeleton, lower)):
+            continue
         broken["lines", upper, lower] = _opposed(keypoints, torsos, (upper, lower), share, skeleton)
     for upper, lower in LIMBS:
-        broken["limbs", upper, lower] = _crossed(keypoints, upper, lower, skeleton)
+        if has_pair(skeleton, upper) and has_pair(skeleton, lower):
+            broken["limbs", upper, lower] = _crossed(keypoints, upper, lower, skeleton)
     supine = np.array([posture.lower() == "supine" for posture in postures])
     broken["supine", "shoulder", "hip"] = supine & _from_behind(keypoints, torsos, skeleton)
     return broken
@@ -120,6 +124,8 @@ def _crossed(keypoints: Array, upper: str, lower: str, skeleton: Skeleton) -> Ar
 
 def _from_behind(keypoints: Array, torsos: Torsos, skeleton: Skeleton) -> Array:
     behind = torsos.labelled & (torsos.length > 0)
+    if not behind.any():
+        return behind
     for name in ("shoulder", "hip"):
         vector, _ = _line(keypoints, name, skeleton)
         behind = behind & (cross(vector, torsos.axis) > FROM_BEHIND * USUAL[name] * torsos.length**2)
@@ -135,7 +141,9 @@ def detection_rates(split: AuditSplit) -> dict[str, float]:
     keypoints, postures = keypoints[clean], [p for p, c in zip(postures, clean, strict=True) if c]
     rates = {}
     for swap, names in SWAPS.items():
-        indices = [pair(split.skeleton, name) for name in names]
+        indices = [pair(split.skeleton, name) for name in names if has_pair(split.skeleton, name)]
+        if not indices:
+            continue
         eligible = (keypoints[:, np.ravel(indices), 2] > 0).all(axis=1)
         planted = keypoints[eligible]
         for left, right in indices:

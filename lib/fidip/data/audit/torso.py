@@ -22,13 +22,21 @@ class Torsos:
     labelled: Array
 
 
+def has_pair(skeleton: Skeleton, joint: str) -> bool:
+    """Whether a skeleton has the left and right joint of a name, e.g. "hip"."""
+    return {f"left_{joint}", f"right_{joint}"} <= set(skeleton.names)
+
+
 def pair(skeleton: Skeleton, joint: str) -> list[int]:
     """Indices of the left and right joint of a name, e.g. "hip"."""
     return [skeleton.names.index(f"{side}_{joint}") for side in ("left", "right")]
 
 
 def measure_torsos(keypoints: Array, skeleton: Skeleton) -> Torsos:
-    """Torsos of keypoints (N, K, 3), image px and visibility."""
+    """Torsos of keypoints (N, K, 3), image px and visibility; none is labelled without shoulders and hips."""
+    if not (has_pair(skeleton, "shoulder") and has_pair(skeleton, "hip")):
+        nothing = np.zeros((len(keypoints), 2))
+        return Torsos(nothing, nothing, nothing[:, 0], np.zeros(len(keypoints), dtype=bool))
     shoulders, hips = (keypoints[:, pair(skeleton, joint)] for joint in ("shoulder", "hip"))
     top, bottom = shoulders[..., :2].mean(axis=1), hips[..., :2].mean(axis=1)
     labelled = np.concatenate([shoulders, hips], axis=1)[..., 2].min(axis=1) > 0

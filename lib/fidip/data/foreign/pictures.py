@@ -1,0 +1,81 @@
+"""Pictures that a foreign file names: where they are, and whether they have the size it says."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from PIL import Image, UnidentifiedImageError
+
+from fidip.errors import DataError
+
+Size = tuple[int, int]
+
+ORIENTATION = 0x0112  # EXIF tag; 1: as stored
+
+
+@dataclass
+class Pictures:
+    """The pictures of a set. folder: where they are, or None: then nothing is looked for.
+
+    turned: names of those that EXIF turns, which labelling tools do and reading here does not.
+    """
+
+    folder: Path | None = None
+    turned: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if self.folder is not None and not self.folder.is_dir():
+            raise DataError(f"picture folder {self.folder} does not exist; check --images")
+
+    def locate(self, candidates: Sequence[str], size: Size | None) -> tuple[str, Size]:
+        """Name of a picture relative to the folder, and its (width, height) px.
+
+        candidates: how the file may call it, best first; folders in front that are not there are left out. size: as
+        labelled, or None. Raises DataError when it is not found, cannot be read, or has another size.
+        """
+        names = [_normalised(candidate) for candidate in candidates]
+        if self.folder is None:
+            if size is None:
+                raise DataError(
+                    f"says nothing of the size of {names[0]}: name the picture folder with --images"
+                )
+            return names[0], size
+        found = next((n for name in names for n in _endings(name) if (self.folder / n).is_file()), None)
+        if found is None:
+            raise DataError(
+                f"names the picture {names[0]}, which is not in {self.folder}: add it or check --images"
+            )
+        return found, self._checked_size(found, size)
+
+    def _checked_size(self, name: str, labelled: Size | None) -> Size:
+        path = Path(self.folder or ".") / name
+        try:
+            with Image.open(path) as picture:
+                stored, orientation = picture.size, picture.getexif().get(ORIENTATION, 1)
+        except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+            raise DataError(
+                f"names the picture {path}, which cannot be read ({error}): replace it"
+            ) from error
+        shown = stored[::-1] if orientation >= 5 else stored
+        if orientation != 1:
+            self.turned.append(name)
+        if labelled is not None and labelled not in (stored, shown):
+            raise DataError(
+                f"was labelled at {labelled[0]} x {labelled[1]} px, but {path} has {stored[0]} x {stored[1]}: "
+                "give the pictures that were labelled"
+            )
+        return labelled or shown
+
+
+def _normalised(name: str) -> str:
+    """A relative name with slashes. Raises DataError for one that leads out of its folder."""
+    parts = [part for part in PurePosixPath(name.replace("\\", "/")).parts if part not in ("/", ".")]
+    if not parts or ".." in parts:
+        raise DataError(f"names the picture {name!r}, which is no file in a folder: correct it")
+    return "/".join(parts)
+
+
+def _endings(name: str) -> list[str]:
+    """The name, then the name without its first folder, and so on."""
+    parts = name.split("/")
+    return ["/".join(parts[start:]) for start in range(len(parts))]
