@@ -1,6 +1,7 @@
 """The edge between library and terminal: arguments in, one-line errors and exit status out."""
 
 import argparse
+import importlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,13 @@ from fidip.config import load_config
 from fidip.engine import Interrupted
 from fidip.errors import FidipError
 
+# of the fidip command: name -> module with a main(argv), and what it is for; imported when it is asked for
+COMMANDS = {
+    "predict": ("fidip.commands.predict", "find joints in pictures and videos"),
+    "export": ("fidip.commands.export_model", "make one file of a network"),
+    "serve": ("fidip.commands.serve", "show a local web page that does so"),
+}
+
 
 def exit_on_error(main: Callable[[], int]) -> None:
     """Run ``main`` and exit with its status; a FidipError is printed as one line, status 2."""
@@ -25,6 +33,23 @@ def exit_on_error(main: Callable[[], int]) -> None:
         sys.exit(_fail(f"{stop}; the state is saved, the same command goes on from there", stop.status))
     except KeyboardInterrupt:
         sys.exit(_fail("interrupted", 130))
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry of the ``fidip`` command: the first argument names what is run with the others."""
+    given = sys.argv[1:] if argv is None else argv
+    parser = argparse.ArgumentParser(prog="fidip", description="Infant pose estimation on your own pictures.")
+    chosen = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (_, purpose) in COMMANDS.items():
+        chosen.add_parser(name, help=purpose, add_help=False)
+    command = parser.parse_args(given[:1]).command
+    sys.argv[0] = f"fidip {command}"  # what the command's own parser calls itself
+    return importlib.import_module(COMMANDS[command][0]).main(given[1:])
+
+
+def console() -> None:
+    """What the installed script ``fidip`` calls."""
+    exit_on_error(main)
 
 
 def _fail(message: str, status: int) -> int:

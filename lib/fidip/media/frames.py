@@ -50,7 +50,8 @@ class Header:
     """First line of the file.
 
     source: file name of what was read. joints: K names. size: (width, height) px as shown (after rotation), (0, 0)
-    for a folder of pictures. rate: mean frames/s, 0 for pictures. model: hash of config and weights.
+    for a folder of pictures. rate: mean frames/s, 0 for pictures. model: <network>-<options>, hashes of config and
+    weights, and of what else decides on the poses.
     """
 
     source: str

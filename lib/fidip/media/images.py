@@ -36,7 +36,10 @@ def check_picture(path: Path) -> tuple[tuple[int, int], tuple[int, int]]:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(path) as image:
                 width, height = image.size
-                turned = image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
+                # the method of PNG files would decode the pixels to look behind them
+                turned = Image.Image.getexif(image).get(_ORIENTATION, 1) in (5, 6, 7, 8)
+                if turned and image.format == "TIFF":  # whose size is given as shown
+                    width, height = height, width
     except Image.DecompressionBombError as error:
         raise DataError(_too_large(path, str(error).split(" exceeds")[0])) from error
     except FileNotFoundError as error:

@@ -62,7 +62,8 @@ def joint_motion(
             residuals.append(xy[rows] - fitted[0, inner])
     noise, floors = _noise(np.concatenate(residuals), noise_gains(interval, window, order))
     visible = np.where(seen, durations(times, interval), 0.0)
-    return Motion(times, position, *lengths, visible, weight, path, noise, floors)
+    speed, acceleration, jerk = lengths
+    return Motion(times, position, speed, acceleration, jerk, visible, weight, path, noise, floors)
 
 
 def noise_gains(interval: float, window: float, order: int) -> np.ndarray:

@@ -99,7 +99,7 @@ class _Decoder:
         found = [s for s in container.streams.video if not int(s.disposition) & COVER]
         if not found:
             raise DataError(
-                f"{self.path} holds no video stream; it may be cut short or sound only: copy it again"
+                f"{self.path} holds no video frames; it may be cut short or sound only: copy it again"
             )
         context = found[0].codec_context
         if context.width * context.height > MAX_PIXELS:

@@ -1,0 +1,190 @@
+"""Find joints in pictures and videos: one file of poses for each source, and what is made from it."""
+
+import argparse
+import inspect
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from fidip import build
+from fidip.commands.predict_options import check, exports_of, predict_parser
+from fidip.config import load_config
+from fidip.errors import DataError
+from fidip.media.box_file import BoxFile
+from fidip.media.detector import Detector
+from fidip.media.export import EXPORTS
+from fidip.media.follow import Follower, Plan
+from fidip.media.frames import PoseFile
+from fidip.media.movement import MovementOptions, summarise
+from fidip.media.predictor import Predictor, digest
+from fidip.media.reader import Source
+from fidip.media.select import choice
+from fidip.media.session import predict_source
+from fidip.media.smoothing import smooth_file
+from fidip.media.sources import find_sources
+from fidip.media.stream import stream_path
+from fidip.runtime import choose_device, fingerprint, logger, setup_logging
+from fidip.skeleton import Skeleton
+
+NOTICE = "Research use, not diagnostic."
+MANY = 10  # files in one folder that are still listed one by one
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry of tools/predict.py and ``fidip predict``: parse, check all that can be checked, predict, export."""
+    arguments = predict_parser().parse_args(argv)
+    setup_logging()
+    check(arguments)
+    choose = choice(arguments.choose, arguments.region)
+    require_writable(arguments.out)
+    boxes = _box_file(arguments)
+    sources = find_sources(arguments.source, boxes, arguments.rate, arguments.skip_bad)
+    predictor = _predictor(arguments)
+    plan = _plan(arguments, boxes)
+    options = _options(arguments, boxes)
+    for source, name in zip(sources, _names(sources), strict=True):
+        follower = Follower(predictor, _plan_for(source, plan), choose)
+        model = f"{predictor.name}-{fingerprint([options, source.facts()])}"
+        path = stream_path(arguments.out, name)
+        filtered = stream_path(arguments.out, f"{name}.smooth") if _online(arguments, source) else None
+        poses = predict_source(source, follower, path, model, arguments.overwrite, filtered)
+        written = _finish(arguments, source, poses, filtered, predictor.skeleton)
+        sys.stdout.write(_summary(poses) + _listing(written))
+    sys.stdout.write(f"{NOTICE}\n")
+    return 0
+
+
+def require_writable(folder: Path) -> None:
+    """Make the folder. Raises DataError when nothing can be written there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise DataError(
+            f"--out {folder} cannot be written to ({error.strerror}); give another folder"
+        ) from error
+
+
+def _box_file(arguments: argparse.Namespace) -> BoxFile | None:
+    if arguments.boxes is not None:
+        return BoxFile(arguments.boxes)
+    named = [Path(name) for name in arguments.source]
+    if len(named) == 1 and named[0].suffix.lower() == ".json" and named[0].is_file():
+        return BoxFile(named[0])
+    return None
+
+
+def _predictor(arguments: argparse.Namespace) -> Predictor:
+    common = (arguments.device, arguments.flip, arguments.batch)
+    if arguments.bundle is not None:
+        return Predictor.from_bundle(arguments.bundle, *common, backend=arguments.backend)
+    cfg = load_config(arguments.cfg, [text for pair in arguments.set for text in pair])
+    weights = arguments.weights or build.plan_test(cfg, arguments.cfg).weights
+    return Predictor.from_checkpoint(cfg, weights, *common)
+
+
+def _plan(arguments: argparse.Namespace, boxes: BoxFile | None) -> Plan:
+    detect = None
+    if arguments.detector:
+        detect = Detector(
+            arguments.detector,
+            arguments.detector_weights,
+            choose_device(arguments.device),
+            arguments.detector_score,
+        )
+    return Plan(
+        given=boxes,
+        region=None if arguments.choose == "region" else arguments.region,
+        start=tuple(arguments.box),
+        detect=detect,
+        detect_every=arguments.detect_every,
+        threshold=arguments.threshold,
+    )
+
+
+def _plan_for(source: Source, plan: Plan) -> Plan:
+    return Plan(**{**vars(plan), "moving": source.moving})
+
+
+def _options(arguments: argparse.Namespace, given: BoxFile | None) -> list:
+    """What, besides network and source, changes the poses."""
+    files = [digest(path) for path in (given and given.path, arguments.detector_weights) if path]
+    boxes = [np.asarray(box).tolist() for box in (*arguments.box, arguments.region) if box is not None]
+    detector = (
+        [arguments.detector, arguments.detector_score, arguments.detect_every] if arguments.detector else []
+    )
+    return [files, boxes, detector, arguments.choose, arguments.threshold, arguments.rate]
+
+
+def _names(sources: Sequence[Source]) -> list[str]:
+    """A name for each source's files: without the ending where that is enough to tell them apart."""
+    names = [source.name for source in sources]
+    count = Counter(names)
+    names = [
+        source.path.name if count[source.name] > 1 and source.path is not None else source.name
+        for source in sources
+    ]
+    repeated = Counter(names)
+    return [f"{name}-{i}" if repeated[name] > 1 else name for i, name in enumerate(names, start=1)]
+
+
+def _online(arguments: argparse.Namespace, source: Source) -> bool:
+    if arguments.smooth != "none" and not source.moving:
+        logger.warning("%s: unrelated pictures are not smoothed", source.name)
+    return arguments.smooth == "one-euro" and source.moving
+
+
+def _finish(
+    arguments: argparse.Namespace,
+    source: Source,
+    poses: PoseFile,
+    filtered: Path | None,
+    skeleton: Skeleton,
+) -> list[Path]:
+    """Smooth and export; returns the files that there are."""
+    written = [poses.path]
+    if filtered is not None:
+        poses = PoseFile(filtered)
+    elif arguments.smooth != "none" and source.moving:
+        path = stream_path(poses.path.parent, poses.path.name.removesuffix(".poses.jsonl") + ".smooth")
+        poses = smooth_file(poses, path, arguments.smooth, min_score=arguments.threshold)
+    if poses.path not in written:
+        written.append(poses.path)
+    if arguments.movement and source.moving:
+        options = MovementOptions(min_score=arguments.threshold)
+        written += summarise(PoseFile(written[0]), arguments.out, options)  # it smooths for itself
+    offered = {
+        "blur_faces": arguments.blur_faces,
+        "min_score": arguments.threshold,
+        "skeleton": skeleton,
+    }
+    for name in exports_of(arguments):
+        write = EXPORTS[name]
+        taken = {key: value for key, value in offered.items() if key in inspect.signature(write).parameters}
+        written += write(poses, source.path, arguments.out, **taken)
+    return written
+
+
+def _summary(poses: PoseFile) -> str:
+    """How many frames and persons, and where their boxes came from."""
+    frames, origins = 0, Counter[str]()
+    for frame in poses:
+        frames += 1
+        origins.update(person.box_from for person in frame.persons)
+    parts = ", ".join(f"{count} {origin}" for origin, count in origins.most_common())
+    return f"{poses.header.source}: {frames} frames, {origins.total()} poses; boxes: {parts or 'none'}\n"
+
+
+def _listing(files: Sequence[Path]) -> str:
+    """The files, one a line; of a folder with many of them its name and their number."""
+    many = Counter(file.parent for file in files)
+    lines = [
+        f"  {file}" if many[file.parent] <= MANY else f"  {file.parent} ({many[file.parent]} files)"
+        for file in files
+    ]
+    return "".join(f"{line}\n" for line in dict.fromkeys(lines))

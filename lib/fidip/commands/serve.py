@@ -1,0 +1,66 @@
+"""A web page on this machine: drop a picture or a short video, see the joints, download them."""
+
+import argparse
+from pathlib import Path
+
+from fidip.config import load_config
+from fidip.errors import ConfigError
+from fidip.media.backends import NAMES
+from fidip.media.detector import DEFAULT, Detector
+from fidip.media.predictor import Predictor
+from fidip.media.serve.analysis import Limits
+from fidip.media.serve.launch import serve
+from fidip.runtime import choose_device, setup_logging
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry of tools/serve.py: parse, load the network, serve until stopped."""
+    args = _parser().parse_args(argv)
+    setup_logging()
+    limits = Limits(args.max_mb, args.max_megapixels, args.max_seconds, args.max_frames)
+    if min(vars(limits).values()) <= 0:
+        raise ConfigError("limits must be positive")
+    predictor = _predictor(args)
+    detect = None
+    if args.detector_weights is not None:
+        detect = Detector(args.detector, args.detector_weights, choose_device(args.device))
+    serve(predictor, limits, args.host, args.port, args.minutes, detect)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__)
+    network = parser.add_argument_group("network: --bundle, or --cfg with --weights")
+    network.add_argument("--bundle", type=Path, metavar="FILE", help="one file of tools/export_model.py")
+    network.add_argument("--backend", choices=("auto", *NAMES), default="auto", help="what runs a --bundle")
+    network.add_argument("--cfg", type=Path, metavar="FILE", help="a YAML file under experiments/")
+    network.add_argument("--weights", type=Path, metavar="FILE", help="checkpoint")
+    network.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (auto)")
+    network.add_argument("--flip", action="store_true", help="average with the mirrored crop; twice the time")
+    network.add_argument(
+        "--detector-weights", type=Path, metavar="FILE", help="offers a person detector of torchvision"
+    )
+    network.add_argument("--detector", default=DEFAULT, help="its name (%(default)s)")
+    page = parser.add_argument_group("page")
+    page.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (127.0.0.1: this machine only)"
+    )
+    page.add_argument("--port", type=int, default=7860, help="(7860)")
+    page.add_argument(
+        "--minutes", type=float, default=10, help="files are deleted so long after their last use (10)"
+    )
+    page.add_argument("--max-mb", type=float, default=Limits.megabytes, help="of an upload (%(default)g)")
+    page.add_argument(
+        "--max-megapixels", type=float, default=Limits.megapixels, help="of a picture (%(default)g)"
+    )
+    page.add_argument("--max-seconds", type=float, default=Limits.seconds, help="of a video (%(default)g)")
+    page.add_argument("--max-frames", type=int, default=Limits.frames, help="of a video (%(default)d)")
+    return parser
+
+
+def _predictor(args: argparse.Namespace) -> Predictor:
+    if (args.bundle is None) == (args.cfg is None) or (args.cfg is None) != (args.weights is None):
+        raise ConfigError("give either --bundle, or --cfg together with --weights")
+    if args.bundle is not None:
+        return Predictor.from_bundle(args.bundle, args.device, args.flip, backend=args.backend)
+    return Predictor.from_checkpoint(load_config(args.cfg), args.weights, args.device, args.flip)

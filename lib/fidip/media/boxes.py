@@ -1,0 +1,82 @@
+"""Boxes in a picture: the whole of it, around a pose, given by hand."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fidip.errors import ConfigError
+from fidip.geometry import BOX_PADDING, Array
+
+POSE_PADDING = 1.25  # a person reaches beyond the joints: hands, feet, the top of the head
+SHRINK = 0.9  # a box that follows a pose keeps this part of its last size at least: lost limbs may come back
+LEAST_SIDE = 16.0  # px
+FOUND = 0.2  # least mean score of a pose that was found, not guessed
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A place to look for a person. box: x, y, w, h image px. track: whose box it is, -1: nobody's yet."""
+
+    box: Array
+    box_from: str
+    track: int = -1
+
+
+def whole_frame(width: int, height: int) -> Array:
+    """The box whose crop just shows a picture of this size, letter-boxed: smaller by what a crop is padded."""
+    extent = np.array([width, height]) / BOX_PADDING
+    low = (np.array([width, height]) - extent) / 2
+    return np.array([*low, *extent])
+
+
+def found_pose(score: np.ndarray) -> bool:
+    """Whether the scores (K,) are those of a pose that was found, not guessed."""
+    return len(score) > 0 and float(np.mean(score)) >= FOUND
+
+
+def pose_box(xy: np.ndarray, score: np.ndarray, threshold: float, last: np.ndarray) -> Array:
+    """Box (x, y, w, h) around the joints (K, 2) scored ``threshold`` or more, padded.
+
+    last: the box that the pose was found in; where it was larger, the new one is at least ``SHRINK`` times as
+    large, and without two such joints it is the result.
+    """
+    sure = xy[score >= threshold]
+    if len(sure) < 2:
+        return np.asarray(last, dtype=np.float64)
+    low, high = sure.min(axis=0), sure.max(axis=0)
+    extent = np.maximum((high - low) * POSE_PADDING, LEAST_SIDE)
+    extent = np.maximum(extent, np.minimum(np.asarray(last)[2:] * SHRINK, 1.5 * extent))
+    return np.array([*((low + high - extent) / 2), *extent])
+
+
+def cut(box: np.ndarray, width: int, height: int) -> Array:
+    """The part of a box (x, y, w, h) that lies in a picture of this size; w or h <= 0: none does."""
+    low = np.maximum(box[:2], 0)
+    high = np.minimum(box[:2] + box[2:], [width, height])
+    return np.array([*low, *(high - low)])
+
+
+def overlap(a: np.ndarray, b: np.ndarray) -> Array:
+    """Intersection over union of boxes (x, y, w, h): (N, 4), (M, 4) -> (N, M)."""
+    a, b = np.reshape(a, (-1, 1, 4)).astype(float), np.reshape(b, (1, -1, 4)).astype(float)
+    low = np.maximum(a[..., :2], b[..., :2])
+    high = np.minimum(a[..., :2] + a[..., 2:], b[..., :2] + b[..., 2:])
+    shared = np.clip(high - low, 0, None).prod(axis=-1)
+    return shared / np.maximum(a[..., 2:].prod(-1) + b[..., 2:].prod(-1) - shared, 1e-9)
+
+
+def parse_box(text: str) -> Array:
+    """Read "x,y,w,h" in image px. Raises ConfigError for anything else, or a box without a size."""
+    try:
+        box = np.array([float(number) for number in text.split(",")])
+    except ValueError:
+        box = np.zeros(0)
+    if box.shape != (4,) or not np.isfinite(box).all() or min(box[2:]) <= 1:
+        raise ConfigError(f"box {text!r} must be x,y,w,h: four numbers in px, w and h above 1")
+    return box
+
+
+def inside(box: Sequence[float] | np.ndarray, width: int, height: int) -> bool:
+    """Whether a box has a part in a picture of this size that can be cropped."""
+    return bool(min(cut(np.asarray(box, dtype=np.float64), width, height)[2:]) > 1)

@@ -1,0 +1,110 @@
+"""Networks run by OpenVINO, from an ONNX file or from OpenVINO's own .xml with its .bin beside it."""
+
+import logging
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from yacs.config import CfgNode
+
+from fidip.build import image_size
+from fidip.errors import DataError
+from fidip.media.bundle import read_config
+from fidip.media.onnx import INPUT, OUTPUT, check_same, export_onnx, no_features, require
+from fidip.models.weights import first_sentence
+from fidip.runtime import atomic_path
+
+logger = logging.getLogger("fidip")
+
+SUFFIX = ".xml"
+_SECTION = "fidip"  # of the run-time information in an .xml
+
+
+class OpenVinoNet(nn.Module):
+    """An OpenVINO or ONNX file in the place of a pose net: pixels (B, 3, H, W) float -> (no features, heatmaps).
+
+    Runs on the CPU in float32, as the network does. threads: of one call, 0: as OpenVINO sees fit. Raises
+    ConfigError without openvino, DataError for a file that is no such network.
+    """
+
+    def __init__(self, path: str | Path, threads: int = 0) -> None:
+        super().__init__()
+        core = require("openvino").Core()
+        path = Path(path)
+        _check_files(path)
+        # processors with bfloat16 units would use them unasked, at the cost of the third digit
+        settings = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+        if threads:
+            settings["INFERENCE_NUM_THREADS"] = str(threads)
+        try:
+            model = core.read_model(path)
+            self.metadata = _metadata(model)
+            names = [model.inputs[0].any_name, model.outputs[0].any_name]
+            self.compiled = core.compile_model(model, "CPU", settings)
+        except Exception as error:  # openvino raises RuntimeError and classes of its own
+            raise DataError(
+                f"{path} is not a network that OpenVINO can run ({first_sentence(error)}); "
+                "copy it again, or make one with tools/export_model.py --format openvino"
+            ) from error
+        if names != [INPUT, OUTPUT]:
+            raise DataError(
+                f"{path} takes and gives {names}; a pose net here takes {INPUT} and gives {OUTPUT}"
+            )
+        self.request = self.compiled.create_infer_request()
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Normalised pixels (B, 3, H, W) -> features (B, 0, 0, 0), heatmaps (B, K, H/4, W/4), on the same device."""
+        array = np.ascontiguousarray(pixels.detach().float().cpu().numpy())
+        found = self.request.infer({INPUT: array})[OUTPUT]
+        return no_features(pixels), torch.from_numpy(found.copy()).to(pixels.device)
+
+
+def load_openvino(path: str | Path, threads: int = 0) -> tuple[CfgNode, OpenVinoNet]:
+    """The config that an .xml or .onnx carries, and its network. Raises as OpenVinoNet, and DataError without one."""
+    net = OpenVinoNet(path, threads)
+    return read_config(net.metadata, Path(path)), net
+
+
+def export_openvino(cfg: CfgNode, model: nn.Module, path: str | Path) -> Path:
+    """Write ``model`` as an .xml that carries its config and a .bin beside it, checked against the network.
+
+    Raises FidipError when the network cannot be exported or computes something else.
+    """
+    path = Path(path)
+    if path.suffix != SUFFIX:
+        raise DataError(f"network {path}: the name must end in {SUFFIX}")
+    openvino = require("openvino")
+    with tempfile.TemporaryDirectory() as folder:
+        source = export_onnx(cfg, model, Path(folder) / "graph.onnx")
+        graph = openvino.Core().read_model(source)
+        for key, value in _metadata(graph).items():
+            graph.set_rt_info(value, [_SECTION, key])
+        trial = Path(folder) / "graph.xml"
+        # kept in float32: halved weights would change the third digit
+        openvino.save_model(graph, trial, compress_to_fp16=False)
+        check_same(OpenVinoNet(trial), model, image_size(cfg))
+        for suffix in (".bin", SUFFIX):  # the .xml last: it is the one that is opened
+            with atomic_path(path.with_suffix(suffix)) as temporary:
+                temporary.write_bytes(trial.with_suffix(suffix).read_bytes())
+    return path
+
+
+def _check_files(path: Path) -> None:
+    wanted = [path, path.with_suffix(".bin")] if path.suffix == SUFFIX else [path]
+    for file in wanted:
+        if not file.is_file():
+            raise DataError(f"network {path}: {file} does not exist; an .xml needs its .bin beside it")
+
+
+def _metadata(model: Any) -> dict[str, str]:
+    """The description in a network: under ``_SECTION`` in an .xml, under "framework" in what was read from ONNX."""
+    info = model.get_rt_info()
+    for section in (_SECTION, "framework"):
+        if section in info:
+            found = info[section]
+            found = found.astype(dict) if hasattr(found, "astype") else found
+            return {str(key): str(getattr(value, "value", value)) for key, value in found.items()}
+    return {}
