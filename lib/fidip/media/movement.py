@@ -31,7 +31,7 @@ from fidip.media.movement_table import (
 from fidip.media.tracks import MIN_SCORE, Recording, Track, read_recording
 from fidip.runtime import write_json
 
-TORSOS = 2.8  # torso lengths in a body length; the packaged infants have 2.80 to 2.86 from birth to 12 months
+TORSOS = 3.0  # torso lengths in a body length; the packaged infants have 2.97 to 3.05 from birth to 12 months
 TRUNK = (("left_shoulder", "right_shoulder"), ("left_hip", "right_hip"))
 
 
