@@ -129,11 +129,19 @@ def drape(
     xy, uv = patch(blanket.size, 1.1 * grid.step, rng)
     cos, sin = np.cos(blanket.turn), np.sin(blanket.turn)
     spots = xy @ np.array([[cos, sin], [-sin, cos]]) + blanket.middle
-    room = grid.sample(0.35 + np.clip(steep, 0, 1) + 0.8 * free, spots)
+    room = grid.sample(0.5 + np.clip(steep, 0, 1) + 0.8 * free, spots)
     fine, broad = Folds(rng, 0.055 * scale, 3.0), Folds(rng, 0.12 * scale, 2.5)
     folds = blanket.folds * (0.6 * fine.at(spots) + broad.at(spots)) * room
+    folds += blanket.folds * _ruffle(uv, blanket, spots, scale, rng)
     height = grid.sample(lying, spots) + folds + blanket.thickness + _hem(uv, blanket, rng)
     return cloth(spots, height, blanket.thickness, uv)
+
+
+def _ruffle(uv: Array, blanket: Blanket, spots: Array, scale: float, rng: np.random.Generator) -> Array:
+    """Height (R, C) of short waves along the free borders, of the folds': a border lies flat nowhere for long."""
+    inward = np.minimum(uv, blanket.size - uv).min(axis=-1) / (rng.uniform(0.05, 0.12) * scale)
+    waves = Folds(rng, rng.uniform(0.035, 0.06) * scale, 1.3).at(spots)
+    return 1.3 * waves * np.clip(1 - inward, 0, 1)
 
 
 def _hem(uv: Array, blanket: Blanket, rng: np.random.Generator) -> Array:

@@ -46,10 +46,9 @@ class Grid:
 
     def sample(self, field: Array, xy: Array, outside: float | None = None) -> Array:
         """A field (count, count) at ground points (..., 2) m, bilinear; its border's value or ``outside`` beyond."""
-        index = np.moveaxis(self.place(xy), -1, 0)
-        if outside is None:
-            return map_coordinates(field, index, order=1, mode="nearest")
-        return map_coordinates(field, index, order=1, mode="constant", cval=outside)
+        index = self.place(xy).reshape(-1, 2).T
+        border = {"mode": "nearest"} if outside is None else {"mode": "constant", "cval": outside}
+        return map_coordinates(field, index, order=1, **border).reshape(np.shape(xy)[:-1])
 
     def envelope(self, vertices: Array, faces: Array) -> tuple[Array, Array]:
         """Lowest and highest point of a surface over each grid point, (count, count) m; FAR and -FAR where none is."""

@@ -126,7 +126,7 @@ def curtain(
 def caregiver_arm(
     target: Array, towards: Array, scale: float, rng: np.random.Generator, textures: TextureSource
 ) -> list[Mesh]:
-    """A grown-up's hand at ``target`` (3,) m, its sleeve coming from the direction ``towards`` (3,), as a few tubes."""
+    """A grown-up's hand at ``target`` (3,) m that comes from the direction ``towards`` (3,), arm and trunk, as tubes."""
     out = np.asarray(towards, dtype=np.float64) / np.linalg.norm(towards)
     side = np.cross(out, [0.0, 0.0, 1.0])
     side = side / max(float(np.linalg.norm(side)), 1e-9)
@@ -144,14 +144,19 @@ def caregiver_arm(
         np.array([0.012, 0.009]),
         10,
     )
-    elbow = wrist + 0.28 * out + rng.normal(0, 0.02, 3)
+    flat = np.array([out[0], out[1], 0.0]) / max(float(np.hypot(out[0], out[1])), 1e-9)
+    shoulder = target + rng.uniform(0.38, 0.5) * flat + [0.0, 0.0, rng.uniform(0.32, 0.45)]
+    elbow = (wrist + shoulder) / 2 + [0.0, 0.0, -0.05] + rng.normal(0, 0.03, 3)
     skin = np.array([0.87, 0.68, 0.56]) * rng.uniform(0.35, 1.08) ** np.array([0.8, 1.0, 1.15])
     sleeve, metres = surface_material("cloth", rng, textures)
-    arm = tube(np.stack([wrist - 0.01 * out, wrist + 0.12 * out]), np.array([0.026, 0.034]), 16)
+    arm = tube(np.stack([wrist - 0.01 * out, wrist + 0.09 * out]), np.array([0.026, 0.034]), 16)
     cuff = tube(
-        np.stack([wrist + 0.08 * out, (wrist + elbow) / 2, elbow, elbow + 0.35 * out + 0.2 * up]),
-        np.array([0.042, 0.05, 0.058, 0.07]),
+        np.stack([wrist + 0.08 * out, (wrist + elbow) / 2, elbow, shoulder]),
+        np.array([0.042, 0.05, 0.058, 0.075]),
         18,
     )
+    neck = shoulder + 0.16 * flat + 0.1 * side
+    hips = np.array([*(neck + rng.uniform(0.1, 0.25) * flat)[:2], target[2] - 0.05])
+    trunk = tube(np.stack([neck, (neck + hips) / 2, hips]), np.array([0.13, 0.155, 0.17]), 24)
     hand = joined([palm, arm, thumb, *fingers])
-    return [hand.mesh("toy", plain(skin, 0.55, 0.35)), cuff.mesh("toy", sleeve, metres)]
+    return [hand.mesh("toy", plain(skin, 0.55, 0.35)), joined([cuff, trunk]).mesh("toy", sleeve, metres)]

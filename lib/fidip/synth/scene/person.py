@@ -19,6 +19,7 @@ from fidip.synth.scene.spec import BodyInScene
 
 Array = np.ndarray
 
+_GROWN = 1.9  # size of mats and quilts for adults, of those for infants
 _SMALL = 320  # px, longer side of pictures that need only half the textures
 _TRIES = 12  # poses that are laid down until one rests well
 _CHANCES = {"supine": 0.34, "prone": 0.2, "side": 0.13, "sitting": 0.17, "crawling": 0.1, "standing": 0.06}
@@ -77,13 +78,13 @@ class Laid:
 
 def lay_down(body: BodyModel, options: SceneOptions, rng: np.random.Generator) -> Laid:
     """Draw shape, posture, place and pose until the body rests in its posture with its weight over its support."""
-    posture = draw_posture(body, options, rng)
+    posture, adult = draw_posture(body, options, rng), body.name == "adult"
     best: tuple[float, Laid] | None = None
     for _ in range(_TRIES):
         betas, months = draw_shape(body, options, posture, rng)
         sample, fitted = draw_pose(body, options, posture, rng)
         betas = betas if fitted is None else fitted
-        place = draw_place(posture, 1.0, rng, body.name == "adult")
+        place = draw_place(posture, _GROWN if adult else 1.0, rng, adult)
         settled = settle(body, betas, sample, place.ground)
         fault = badness(settled, body.parts)
         if best is None or fault < best[0]:

@@ -14,7 +14,7 @@ _QUILT = Ground("quilt", 30000.0, 0.012)
 
 @dataclass(frozen=True)
 class PlaceKind:
-    """One kind of place, for a 0.7 m infant; a bed or mat grows with the person.
+    """One kind of place, for a 0.7 m infant; a mat or quilt grows with the person.
 
     ground: how it yields. size: (shortest, longest) of width and of length in m, None for the bare floor.
     thickness: of what lies on the floor, m. cloth: kind of surface of the top; floors: kinds of surface below.
@@ -101,7 +101,7 @@ class Place:
 
 
 def draw_place(posture: str, scale: float, rng: np.random.Generator, adult: bool = False) -> Place:
-    """Choose a place for a posture. scale: length of the person in units of 0.7 m."""
+    """Choose a place for a posture. scale: size of mats and quilts, of those for infants; beds suit everybody."""
     chances = {k: v for k, v in CHANCES[posture].items() if not (adult and k == "crib")}
     names, weights = list(chances), np.array(list(chances.values()))
     name = names[rng.choice(len(names), p=weights / weights.sum())]
@@ -110,7 +110,7 @@ def draw_place(posture: str, scale: float, rng: np.random.Generator, adult: bool
     ground = replace(kind.ground, stiffness=kind.ground.stiffness * firmness)
     size = None
     if kind.size is not None:
-        grown = max(scale, 0.85) if name not in ("crib", "bed") else max(scale / 1.15, 1.0) if adult else 1.0
+        grown = 1.0 if name in ("crib", "bed") else max(scale, 0.85)
         size = np.array([rng.uniform(*kind.size[0]), rng.uniform(*kind.size[1])]) * grown
     floor = -float(rng.uniform(*kind.thickness))
     surface = kind.floors[rng.integers(len(kind.floors))]

@@ -27,7 +27,8 @@ _ARM = 0.06  # share of pictures with a caregiver's hand
 _COVERED = ("supine", "prone", "side", "sitting")  # postures that blankets are laid over
 _LAYS = 10  # places that are tried for a blanket
 _LOWER = 0.15  # of the trunk's length: how much lower a blanket lies where the one before hid too much
-_CLEAR = 0.1  # m of a 0.7 m body: from a blanket's border to the head
+_CLEAR = 0.1  # m of a 0.7 m body: from a blanket's border to the head; its border waves
+_BESIDE = 0.04  # m, likewise, to the upright trunk of who sits
 
 
 @dataclass(frozen=True)
@@ -106,14 +107,14 @@ def _blanket(stage: Stage, rng: np.random.Generator, textures: TextureSource) ->
     """A blanket that leaves the head free; none where that cannot be."""
     settled, grid = stage.settled, stage.bedding.grid
     sitting = settled.sample.posture == "sitting"
-    part = PART_NAMES.index("head")
-    kept = settled.vertices[stage.body.parts == part, :2]
+    head = settled.vertices[stage.body.parts == PART_NAMES.index("head"), :2]
+    kept = [(head, _CLEAR)]
     if sitting:  # a blanket is as high as the highest below it: the upright trunk has to stay beside it
         high = settled.vertices[:, 2] > settled.joints[0, 2] + 0.08 * settled.scale
-        kept = settled.vertices[high | (stage.body.parts == part), :2]
-    low, high = (-0.5, -0.1) if sitting else (-0.4, 0.5)
+        kept.append((settled.vertices[high, :2], _BESIDE))
+    low, high_end = (-0.5, -0.1) if sitting else (-0.4, 0.5)
     lower = _LOWER * stage.draws
-    lying = _lay(stage, (low - lower / 2, max(high - lower, low - lower / 2)), kept, rng)
+    lying = _lay(stage, (low - lower / 2, max(high_end - lower, low - lower / 2)), kept, rng)
     if lying is None:
         return []
     outline = np.maximum.reduce(
@@ -124,11 +125,13 @@ def _blanket(stage: Stage, rng: np.random.Generator, textures: TextureSource) ->
     return [made.mesh("blanket", material, metres)]
 
 
-def _lay(stage: Stage, covers: tuple[float, float], kept: Array, rng: np.random.Generator) -> Blanket | None:
-    """A blanket that lies over none of the ground points ``kept`` (N, 2) m."""
+def _lay(
+    stage: Stage, covers: tuple[float, float], kept: list[tuple[Array, float]], rng: np.random.Generator
+) -> Blanket | None:
+    """A blanket that keeps away from ground points (N, 2) m by some m of a 0.7 m body each."""
     for _ in range(_LAYS):
         lying = over_body(stage.joints, stage.settled.scale, rng, covers)
-        if not lying.over(kept, _CLEAR * stage.settled.scale).any():
+        if not any(lying.over(points, clear * stage.settled.scale).any() for points, clear in kept):
             return lying
     return None
 

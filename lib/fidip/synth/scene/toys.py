@@ -195,10 +195,9 @@ def _heading(rng: np.random.Generator) -> Rotation:
 def make_toy(name: str, rng: np.random.Generator, textures: TextureSource) -> list[Piece]:
     """The parts of a toy of MAKERS, standing on z = 0 about the origin, turned at random."""
     turn = _heading(rng)
-    return [
-        (shape.moved(np.zeros(3), turn), material, metres)
-        for shape, material, metres in MAKERS[name][0](rng, textures)
-    ]
+    parts = MAKERS[name][0](rng, textures)
+    down = np.array([0.0, 0.0, -min(shape.vertices[:, 2].min() for shape, _, _ in parts)])
+    return [(shape.moved(down, turn), material, metres) for shape, material, metres in parts]
 
 
 def scatter(
