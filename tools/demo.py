@@ -33,7 +33,7 @@ from fidip.synth.workers import Crew
 
 logger = logging.getLogger("fidip")
 
-CONFIG = Path(__file__).parents[1] / "experiments" / "demo" / "mobile_128.yaml"
+CONFIG = Path(__file__).parents[1] / "experiments" / "demo" / "mobile_96.yaml"
 HELD_OUT = 0.2  # share of the infants that is tested on
 SHOWN = ("AP", "AP50", "AP75", "AR")
 
