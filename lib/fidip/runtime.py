@@ -84,13 +84,13 @@ def atomic_path(path: Path) -> Iterator[Path]:
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
-        _sync_directory(path.parent)
+        sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _sync_directory(folder: Path) -> None:
-    """Make a rename durable; Windows cannot open a directory and needs nothing."""
+def sync_folder(folder: Path) -> None:
+    """Make what is new or renamed in a folder durable; Windows cannot open a folder and needs nothing."""
     if os.name == "posix":
         descriptor = os.open(folder, os.O_RDONLY)
         try:

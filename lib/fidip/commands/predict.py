@@ -20,6 +20,7 @@ from fidip.media.export import EXPORTS
 from fidip.media.follow import Follower, Plan
 from fidip.media.frames import PoseFile
 from fidip.media.movement import MovementOptions, summarise
+from fidip.media.movement_table import NOTICE
 from fidip.media.predictor import Predictor, digest
 from fidip.media.reader import Source
 from fidip.media.select import choice
@@ -30,7 +31,6 @@ from fidip.media.stream import stream_path
 from fidip.runtime import choose_device, fingerprint, logger, setup_logging
 from fidip.skeleton import Skeleton
 
-NOTICE = "Research use, not diagnostic."
 MANY = 10  # files in one folder that are still listed one by one
 
 

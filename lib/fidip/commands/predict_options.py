@@ -8,11 +8,12 @@ from fidip.media.backends import NAMES
 from fidip.media.boxes import parse_box
 from fidip.media.detector import DEFAULT
 from fidip.media.export import EXPORTS
+from fidip.media.movement_table import NOTICE
 from fidip.media.select import RULES
 from fidip.media.smoothing import METHODS
 from fidip.media.tracks import MIN_SCORE
 
-EPILOG = "Research use, not diagnostic. docs/predict.md explains every option and every file."
+EPILOG = f"{NOTICE} docs/predict.md explains every option and every file."
 
 
 def predict_parser() -> argparse.ArgumentParser:

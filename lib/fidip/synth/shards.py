@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from fidip.errors import ConfigError, DataError
-from fidip.runtime import fingerprint, read_json, write_json
+from fidip.runtime import fingerprint, read_json, sync_folder, write_json
 
 try:
     import fcntl
@@ -156,13 +156,13 @@ class ShardFolder:
         content = {"stop": shard.stop, "records": list(records), "failed": list(failed)}
         writer.add(_CONTENT, json.dumps(content, allow_nan=False).encode())
         for folder in (path for path in [*writer.folder.rglob("*"), writer.folder] if path.is_dir()):
-            _sync(folder)
+            sync_folder(folder)
         target, old = self.folder / shard.name, writer.folder.with_suffix(".old.tmp")
         if target.exists():  # a shorter one, or one with failures; killed here, it is made again
             target.rename(old)
         writer.folder.rename(target)
         shutil.rmtree(old, ignore_errors=True)
-        _sync(self.folder)
+        sync_folder(self.folder)
 
     def files(self, shard: Shard) -> Iterator[tuple[str, Path]]:
         """(path relative to the shard, file) of all files of a finished shard, in order."""
@@ -170,13 +170,3 @@ class ShardFolder:
         for path in sorted(top.rglob("*")):
             if path.is_file() and path.name != _CONTENT:
                 yield path.relative_to(top).as_posix(), path
-
-
-def _sync(folder: Path) -> None:
-    """Make what is new in a folder durable; Windows cannot open a folder and needs nothing."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

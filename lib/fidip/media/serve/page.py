@@ -11,6 +11,7 @@ from fidip.errors import ConfigError, FidipError
 from fidip.media.boxes import parse_box
 from fidip.media.follow import Detect, Plan
 from fidip.media.images import SUFFIXES
+from fidip.media.movement_table import NOTICE
 from fidip.media.predictor import Predictor
 from fidip.media.serve.analysis import VIDEO_SUFFIXES, Findings, Limits, analyse
 from fidip.media.serve.store import Store
@@ -161,7 +162,7 @@ def table_html(headers: Sequence[str], table: Sequence[Sequence[str]]) -> str:
 
 def _introduction(seconds: float, limits: Limits) -> str:
     return (
-        "**Research use, not diagnostic.** Everything happens on the computer that this page comes from: nothing is "
+        f"**{NOTICE}** Everything happens on the computer that this page comes from: nothing is "
         f"sent elsewhere. Uploads and results are deleted when you close the page, at the latest {seconds / 60:g} "
         f"minutes after their last use. Limits: {limits.in_words()}."
     )
