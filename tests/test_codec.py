@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import torch
 
-from fidip.codec import HeatmapCodec
+from fidip.codec import REACH, HeatmapCodec
 
 
 def dark_reference(maps, kernel):
@@ -29,7 +29,8 @@ def dark_reference(maps, kernel):
         dxy = 0.25 * (m[py + 1, px + 1] - m[py - 1, px + 1] - m[py + 1, px - 1] + m[py - 1, px - 1])
         if dxx * dyy - dxy**2 != 0:
             hessian = np.array([[dxx, dxy], [dxy, dyy]])
-            result[k] -= np.linalg.inv(hessian) @ [dx, dy]
+            step = np.linalg.inv(hessian) @ [dx, dy]
+            result[k] -= step if np.abs(step).max() <= REACH else 0
     return result
 
 
@@ -62,10 +63,7 @@ def test_decoding_equals_the_described_procedure(kernel):
     )
     decoded, _ = codec.decode(maps[None])
     expected = dark_reference(maps, kernel)
-    steps = np.abs(expected - np.round(expected)).max(axis=1)
-    plausible = steps < 3  # where the Hessian is nearly singular the step is noise in both
-    assert plausible.sum() > 30
-    assert np.abs(decoded[0] - expected)[plausible].max() < 1e-3
+    assert np.abs(decoded[0] - expected).max() < 1e-3
 
 
 def test_torch_and_numpy_agree_and_keep_their_kind():
@@ -103,7 +101,18 @@ def test_flat_maps_have_a_singular_hessian_and_stay():
     plateau = np.full((1, 1, 24, 24), 0.5, np.float32)
     plateau[0, 0, 8:15, 8:15] = 1
     xy, _ = HeatmapCodec((24, 24), 2.0, blur_kernel=1).decode(plateau)
-    assert np.isfinite(xy).all()
+    assert np.abs(xy - 8).max() <= REACH
+
+
+@pytest.mark.parametrize("blur_kernel", [1, 5, 11])
+def test_no_joint_leaves_a_nearly_flat_map(blur_kernel):
+    """Hessians that are nearly singular once threw joints thousands of pixels out of the picture."""
+    noise = np.random.default_rng(0).normal(size=(1, 2000, 24, 32)).astype(np.float32)
+    maps = 1 / 768 + 1e-5 * noise
+    xy, _ = HeatmapCodec((32, 24), 2.0, blur_kernel).decode(maps)
+    index = maps.reshape(1, 2000, -1).argmax(axis=2)
+    peak = np.stack([index % 32, index // 32], axis=-1)
+    assert np.abs(xy - peak).max() <= REACH
 
 
 def test_without_blur_kernel_the_plain_maximum_is_returned():

@@ -50,6 +50,32 @@ def test_the_box_of_a_pose_is_around_its_sure_joints():
     assert pose_box(xy, np.array([0.9, 0.1, 0.1]), 0.2, last) == pytest.approx(last)
 
 
+def test_a_followed_box_does_not_close_in_on_the_sure_joints():
+    """A weak network scores limbs low; frame by frame the box once left them out until only the trunk was in it."""
+    xy = np.array([[80.0, 40.0], [60.0, 60.0], [100.0, 70.0], [50.0, 120.0], [115.0, 130.0]])
+    score = np.array([0.9, 0.8, 0.8, 0.1, 0.15])
+    box = closed_in = np.array([40.0, 20.0, 85.0, 130.0])
+    for _ in range(200):
+        box = pose_box(xy, score, 0.2, box, unsure_hold=True)
+        closed_in = pose_box(xy, score, 0.2, closed_in)
+    assert (box[:2] <= xy.min(0)).all() and (box[:2] + box[2:] >= xy.max(0)).all()
+    assert box[2:] == pytest.approx(1.25 * np.ptp(xy, axis=0))
+    assert closed_in[2:] == pytest.approx(1.25 * np.ptp(xy[:3], axis=0))
+
+
+def test_unsure_joints_never_make_a_box_larger_and_zero_scores_do_not_count():
+    rng, box = np.random.default_rng(0), np.array([20.0, 20.0, 80.0, 90.0])
+    sure = np.array([[40.0, 40.0], [70.0, 80.0]])
+    for _ in range(100):
+        before = box
+        xy = np.concatenate([sure, rng.uniform(-500, 500, (3, 2))])
+        box = pose_box(xy, np.array([0.9, 0.9, 0.1, 0.1, 0.0]), 0.2, box, unsure_hold=True)
+        assert (box[2:] <= before[2:] + 1e-9).all()
+    nothing = np.array([[0.0, 0.0], [40.0, 40.0], [70.0, 80.0]])
+    box = pose_box(nothing, np.array([0.0, 0.9, 0.9]), 0.2, np.array([20.0, 20, 37.5, 50]), unsure_hold=True)
+    assert box == pytest.approx([55 - 18.75, 60 - 25, 37.5, 50])
+
+
 def test_overlap_and_cut():
     boxes = np.array([[0, 0, 10, 10], [5, 0, 10, 10], [20, 20, 5, 5]])
     assert overlap(boxes[:1], boxes) == pytest.approx(np.array([[1, 1 / 3, 0]]))

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 FLOOR = 1e-10  # maps are clamped here before the logarithm
+REACH = 2.0  # heatmap px around the maximum that the differences look at; a step beyond is a guess about what they did not see
 
 
 class HeatmapCodec:
@@ -96,7 +97,8 @@ def _blur_matrix(length: int, kernel: int) -> np.ndarray:
 def _newton_step(maps: Tensor, px: Tensor, py: Tensor, inside: Tensor) -> Tensor:
     """One Newton step to the maximum of log maps (B, K, H, W) from integer peaks (B, K); 0 outside ``inside``.
 
-    Central differences, eq. 7-9 of DARK; a joint whose Hessian is singular stays where it is.
+    Central differences, eq. 7-9 of DARK; a joint whose Hessian is singular, or whose step leaves what the
+    differences saw, as on maps that are nearly flat, stays where it is.
     """
     width = maps.shape[-1]
     flat = maps.flatten(2)
@@ -114,4 +116,5 @@ def _newton_step(maps: Tensor, px: Tensor, py: Tensor, inside: Tensor) -> Tensor
     solvable = inside & (determinant != 0)
     safe = torch.where(solvable, determinant, torch.ones_like(determinant))
     step = -torch.stack([dyy * dx - dxy * dy, dxx * dy - dxy * dx], dim=-1) / safe[..., None]
-    return torch.where(solvable[..., None], step, torch.zeros_like(step))
+    taken = solvable & (step.abs().amax(dim=-1) <= REACH)
+    return torch.where(taken[..., None], step, torch.zeros_like(step))

@@ -35,19 +35,31 @@ def found_pose(score: np.ndarray) -> bool:
     return len(score) > 0 and float(np.mean(score)) >= FOUND
 
 
-def pose_box(xy: np.ndarray, score: np.ndarray, threshold: float, last: np.ndarray) -> Array:
+def pose_box(
+    xy: np.ndarray, score: np.ndarray, threshold: float, last: np.ndarray, unsure_hold: bool = False
+) -> Array:
     """Box (x, y, w, h) around the joints (K, 2) scored ``threshold`` or more, padded.
 
     last: the box that the pose was found in; where it was larger, the new one is at least ``SHRINK`` times as
-    large, and without two such joints it is the result.
+    large, and without two such joints it is the result. unsure_hold: joints scored lower keep the box from
+    closing in on the others, but never make it larger than it was.
     """
-    sure = xy[score >= threshold]
+    sure, last = xy[score >= threshold], np.asarray(last, dtype=np.float64)
     if len(sure) < 2:
-        return np.asarray(last, dtype=np.float64)
-    low, high = sure.min(axis=0), sure.max(axis=0)
-    extent = np.maximum((high - low) * POSE_PADDING, LEAST_SIDE)
-    extent = np.maximum(extent, np.minimum(np.asarray(last)[2:] * SHRINK, 1.5 * extent))
-    return np.array([*((low + high - extent) / 2), *extent])
+        return last
+    extent = _padded(sure)
+    least = np.minimum(last[2:] * SHRINK, 1.5 * extent)
+    joints = sure
+    if unsure_hold:
+        joints = np.concatenate([sure, np.clip(xy[score > 0], last[:2], last[:2] + last[2:])])
+        least = np.maximum(least, np.minimum(_padded(joints), last[2:]))
+    extent = np.maximum(extent, least)
+    return np.array([*((joints.min(axis=0) + joints.max(axis=0) - extent) / 2), *extent])
+
+
+def _padded(joints: np.ndarray) -> Array:
+    """Width and height around joints (N, 2) and what of a person reaches beyond them."""
+    return np.maximum(np.ptp(joints, axis=0) * POSE_PADDING, LEAST_SIDE)
 
 
 def cut(box: np.ndarray, width: int, height: int) -> Array:

@@ -159,7 +159,7 @@ class Follower:
         found = []
         for track in self.tracker.tracks.values():
             if not track.missed:
-                box = pose_box(track.xy, track.score, self.plan.threshold, track.box)
+                box = pose_box(track.xy, track.score, self.plan.threshold, track.box, unsure_hold=True)
                 found.append(Candidate(cut(box, width, height), "track", track.identity))
             elif track.missed <= PATIENCE:
                 found.append(Candidate(track.box, "previous", track.identity))
