@@ -10,6 +10,8 @@ from training_setup import forget_processes
 
 from fidip.annotations import load_annotations
 from fidip.config import load_config
+from fidip.media.video import video_facts
+from fidip.synth.generate import Labels, PictureRecipe
 from fidip.synth.workers import Crew
 
 ROOT = Path(__file__).parents[1]
@@ -49,9 +51,11 @@ def finished(demo, tmp_path_factory):
     config = root / "tiny.yaml"
     config.write_text(TINY.format(base=demo.CONFIG))
 
+    film = PictureRecipe(FlatLook(64, 48), 9, demo.FILM, Labels(first_id=90001))
+
     def again():
         forget_processes()
-        return demo.run(root / "out", small_parts(demo), Crew(1), config, [])
+        return demo.run(root / "out", small_parts(demo), film, 3, Crew(1), config, ["TEST.BLUR_KERNEL", "5"])
 
     return root / "out", again, again()
 
@@ -59,7 +63,7 @@ def finished(demo, tmp_path_factory):
 def test_the_table_has_chance_and_both_looks(finished):
     root, _, result = finished
     rows = result["rows"]
-    assert len(rows) == 3
+    assert len(rows) == 4
     assert rows["scenes, the mean pose for everybody"]["AP"] == pytest.approx(
         1
     )  # flat infants all have one pose
@@ -69,7 +73,15 @@ def test_the_table_has_chance_and_both_looks(finished):
     assert "| scenes, the mean pose for everybody | 100.0 | 100.0 | 100.0 | 100.0 |" in text
     assert "min" in text and "domain classifier" in text
     assert json.loads((root / "summary.json").read_text())["rows"] == rows
-    assert len(result["pictures"]) == 2 and all(Path(p).is_file() for p in result["pictures"])
+    assert len(result["pictures"]) == 3 and all(Path(p).is_file() for p in result["pictures"])
+
+
+def test_joints_are_found_in_each_frame_of_the_film(finished):
+    root, _, result = finished
+    assert video_facts(root / "data/film.mp4").count == video_facts(root / "film/film.overlay.mp4").count == 3
+    rows = (root / "film/film.csv").read_text().splitlines()
+    assert len(rows) == 1 + 3 * 17
+    assert result["pictures"][-1] == str(root / "film/film.overlay.mp4")
 
 
 def test_the_splits_have_their_domains_and_share_no_picture(finished):

@@ -122,3 +122,19 @@ def test_every_measure_is_explained():
             assert any(
                 author in line and year in line for line in text.splitlines() if line.startswith("- ")
             ), source
+
+
+def test_a_track_without_a_trunk_is_left_out_with_a_warning(poses, run, tmp_path):
+    """A parent's arm in view once cost the infant's numbers."""
+    frames = []
+    for frame in poses:
+        persons = list(frame.persons)
+        if len(persons) > 1:
+            persons[1].score[11] = 0.0  # a hip
+        frames.append(Frame(frame.index, frame.time, tuple(persons)))
+    partly = write_frames(tmp_path / "arm.poses.jsonl", frames, rate=30.0)
+    code, said = run(partly.path, "--out", tmp_path / "out")
+    assert code == 0 and "track 5: shoulders and hips are never seen together" in said.err
+    record = json.loads((tmp_path / "out/arm.movement.json").read_text())
+    assert [one["track"] for one in record["tracks"]] == [0]
+    assert record["tracks"][0]["joints"] == measure(poses).tracks[0].joints

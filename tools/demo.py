@@ -1,4 +1,4 @@
-"""Show the whole chain on this machine: make synthetic infants, train with adaptation, test, print the table.
+"""Show the whole chain on this machine: make synthetic infants, train with adaptation, test, find joints in a film.
 
 No data, no weights and no network are needed. Two looks stand for the two domains: path-traced scenes for real
 pictures, plain renders for synthetic ones. Everything goes below --root; the same command goes on after a stop.
@@ -20,14 +20,19 @@ from yacs.config import CfgNode
 from fidip import build
 from fidip.build.data import plain_loader
 from fidip.cli import exit_on_error
+from fidip.commands import predict
+from fidip.commands.film import film_path, write_film
 from fidip.commands.test import run_test
 from fidip.commands.train import run_training
 from fidip.config import load_config
 from fidip.data.coco_json import annotation_path
 from fidip.errors import ConfigError
 from fidip.evaluation.coco import Summary
+from fidip.media.frames import PoseFile
+from fidip.media.stream import stream_path
 from fidip.runtime import choose_device, read_json, setup_logging, write_json, write_text
-from fidip.synth.generate import Labels, Look, Order, PictureRecipe, generate
+from fidip.synth.film import POSTURE, FilmRecipe
+from fidip.synth.generate import Labels, Look, Order, PictureRecipe, SetRecipe, generate
 from fidip.synth.look import PictureLook
 from fidip.synth.workers import Crew
 
@@ -36,6 +41,7 @@ logger = logging.getLogger("fidip")
 CONFIG = Path(__file__).parents[1] / "experiments" / "demo" / "mobile_96.yaml"
 HELD_OUT = 0.2  # share of the infants that is tested on
 SHOWN = ("AP", "AP50", "AP75", "AR")
+FILM, RATE = "film", 12.0  # split, frames/s
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,12 @@ def parts(scenes: int, renders: int, adults: int) -> list[Part]:
         Part("adult_scenes", replace(scene, body="adult"), adults, False),
         Part("adult_renders", replace(render, body="adult"), adults, True),
     ]
+
+
+def film_of(seed: int) -> FilmRecipe:
+    """Another infant in the look of the scenes, moving."""
+    look = PictureLook(mode="path", size=(256, 192), samples=4, postures=(POSTURE,), blanket=0.0, toys=0.0)
+    return FilmRecipe(look, seed, FILM, Labels(first_id=10001 + 10000 * seed, prefix="frame"), RATE)
 
 
 def make(root: Path, part: Part, seed: int, crew: Crew) -> None:
@@ -116,6 +128,24 @@ def domain_accuracy(cfg: CfgNode, folder: Path, splits: Sequence[str]) -> float:
     return float(np.mean([(said[true == domain] == domain).mean() for domain in (False, True)]))
 
 
+def find_in_film(cfg: CfgNode, root: Path, weights: Path, config: Path, overrides: Sequence[str]) -> Summary:
+    """Find the joints of the film with the command that users have, and score them against the film's labels."""
+    data = read_json(annotation_path(root / "data", FILM), "annotation file")
+    first = ",".join(f"{number:.1f}" for number in data["annotations"][0]["bbox"])
+    pairs = zip(overrides[::2], overrides[1::2], strict=True)
+    predict.main(
+        [str(film_path(root / "data", FILM)), "--cfg", str(config), "--weights", str(weights), "--box", first,
+         "--device", cfg.DEVICE, "--overwrite", "--out", str(root / "film"), "--export", "csv,video",
+         *(word for pair in pairs for word in ("--set", *pair))]
+    )  # fmt: skip
+    evaluator = build.build_evaluator(cfg, split := build.split_to_test(cfg), build.read_content(cfg, split))
+    frames = [frame for frame in PoseFile(stream_path(root / "film", FILM)) if frame.persons]
+    ids = [data["images"][frame.index]["id"] for frame in frames]
+    xy, score = (np.stack([getattr(f.persons[0], name) for f in frames]) for name in ("xy", "score"))
+    evaluator.add(ids, xy, score)
+    return evaluator.summarize()
+
+
 def table(rows: Mapping[str, Summary], accuracy: float, seconds: Mapping[str, float]) -> str:
     """The result in Markdown: scores in percent, accuracy of the domain classifier, minutes of each step."""
     lines = ["| held-out pictures | " + " | ".join(SHOWN) + " |", "|---" * (len(SHOWN) + 1) + "|"]
@@ -131,9 +161,10 @@ def table(rows: Mapping[str, Summary], accuracy: float, seconds: Mapping[str, fl
 
 
 def run(
-    root: Path, chosen: Sequence[Part], crew: Crew, config: Path, overrides: Sequence[str]
-) -> dict[str, Any]:
-    """The whole demo; returns what summary.json holds."""
+    root: Path, chosen: Sequence[Part], film: SetRecipe, frames: int, crew: Crew, config: Path,
+    overrides: Sequence[str],
+) -> dict[str, Any]:  # fmt: skip
+    """The whole demo; returns what summary.json holds. frames: of the film."""
     seconds: dict[str, float] = {}
     start = time.monotonic()
 
@@ -159,9 +190,15 @@ def run(
     }
     accuracy = domain_accuracy(cfg, outcome.folder, [cfg.DATASET.TEST_SET, other.DATASET.TEST_SET])
     done("tables")
+    write_film(film, Order(root / "data", FILM, frames, shard_size=8, crew=crew), RATE)
+    on_film = load_config(config, [*places, *overrides, "DATASET.TEST_SET", FILM])
+    weights = outcome.folder / build.LAST_MODEL
+    rows["film, trained network"] = find_in_film(on_film, root, weights, config, overrides)
+    done("film")
     text = table(rows, accuracy, seconds)
     write_text(root / "table.md", text + "\n")
     pictures = [str(path) for path in sorted((outcome.folder / "last").glob("predictions_*.png"))]
+    pictures.append(str(root / "film" / f"{FILM}.overlay.mp4"))
     summary = {
         "rows": {name: {key: metrics[key] for key in SHOWN} for name, metrics in rows.items()},
         "domain_accuracy": accuracy,
@@ -181,16 +218,16 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--scenes", type=int, default=160, help="path-traced infants (%(default)s)")
     parser.add_argument("--renders", type=int, default=200, help="plain renders of infants (%(default)s)")
     parser.add_argument("--adults", type=int, default=40, help="adults of each look (%(default)s)")
+    parser.add_argument("--frames", type=int, default=48, help="of the film (%(default)s)")
     parser.add_argument("--workers", type=int, default=joblib.cpu_count(), help="processes (%(default)s)")
     parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="overrides, e.g. TRAIN.END_EPOCH 80")
     args = parser.parse_args(argv)
     setup_logging()
     wanted = parts(args.scenes, args.renders, args.adults)
-    result = run(args.root, wanted, Crew(args.workers), CONFIG, args.opts)
+    film = film_of(len(wanted))
+    result = run(args.root, wanted, film, args.frames, Crew(args.workers), CONFIG, args.opts)
     print(
-        "\n".join(
-            ["", result["table"], "", "labels and predictions drawn over each other:", *result["pictures"]]
-        )
+        "\n".join(["", result["table"], "", "what was found, drawn over the pictures:", *result["pictures"]])
     )
     return 0
 

@@ -155,9 +155,6 @@ def _finish(
         poses = smooth_file(poses, path, arguments.smooth, min_score=arguments.threshold)
     if poses.path not in written:
         written.append(poses.path)
-    if arguments.movement and source.moving:
-        options = MovementOptions(min_score=arguments.threshold)
-        written += summarise(PoseFile(written[0]), arguments.out, options)  # it smooths for itself
     offered = {
         "blur_faces": arguments.blur_faces,
         "min_score": arguments.threshold,
@@ -167,6 +164,9 @@ def _finish(
         write = EXPORTS[name]
         taken = {key: value for key, value in offered.items() if key in inspect.signature(write).parameters}
         written += write(poses, source.path, arguments.out, **taken)
+    if arguments.movement and source.moving:  # last: it may find nothing to measure by
+        options = MovementOptions(min_score=arguments.threshold)
+        written += summarise(PoseFile(written[0]), arguments.out, options)  # it smooths for itself
     return written
 
 

@@ -29,7 +29,7 @@ from fidip.media.movement_table import (
     write_tables,
 )
 from fidip.media.tracks import MIN_SCORE, Recording, Track, read_recording
-from fidip.runtime import write_json
+from fidip.runtime import logger, write_json
 
 TORSOS = 3.0  # torso lengths in a body length; the packaged infants have 2.97 to 3.05 from birth to 12 months
 TRUNK = (("left_shoulder", "right_shoulder"), ("left_hip", "right_hip"))
@@ -121,7 +121,8 @@ def write_movement(movement: Movement, out: Path, name: str) -> list[Path]:
 def measure(poses: PoseFile, options: MovementOptions | None = None) -> Movement:
     """Measure the movement of each track; joints that were filled in or scored low do not count.
 
-    Raises DataError for pictures, for fewer than two frames, for times that do not increase, and where no body length can be measured.
+    Raises DataError for pictures, for fewer than two frames, for times that do not increase, and where no track
+    has a body length. A track without one is left out with a warning.
     """
     options = options or MovementOptions()
     recording = read_recording(poses)
@@ -129,20 +130,33 @@ def measure(poses: PoseFile, options: MovementOptions | None = None) -> Movement
         raise DataError(f"{poses.path}: {len(recording.times)} frames show no movement; give a longer video")
     # a frame's distance more than the samples need: rounded times must not cost the last one
     window = max(options.window, (options.order + 3) * recording.interval)
-    tracks = tuple(_measure(poses, recording, track, window, options) for track in recording.tracks.values())
+    found = {key: _length(recording, track, options) for key, track in recording.tracks.items()}
+    lost = [f"{key}" for key, length in found.items() if length is None]
+    if lost:
+        reason = (
+            f"{poses.path}, track {', '.join(lost)}: shoulders and hips are never seen together, so there is no "
+            "body length to measure by; give one in px to tools/movement.py (--body-length)"
+        )
+        if len(lost) == len(found):
+            raise DataError(reason)
+        logger.warning("%s; it is left out", reason)
+    tracks = tuple(
+        _measure(recording, recording.tracks[key], length, window, options)
+        for key, length in found.items()
+        if length is not None
+    )
     return Movement(poses.header, options, round(window, 6), tracks)
 
 
+def _length(recording: Recording, track: Track, options: MovementOptions) -> float | None:
+    return options.body_length or body_length(track, recording.header.joints, options.min_score)
+
+
 def _measure(
-    poses: PoseFile, recording: Recording, track: Track, window: float, options: MovementOptions
+    recording: Recording, track: Track, length: float, window: float, options: MovementOptions
 ) -> TrackMovement:
+    """Movement of a track whose body is ``length`` px long."""
     header, interval, times = recording.header, recording.interval, recording.times[track.rows]
-    length = options.body_length or body_length(track, header.joints, options.min_score)
-    if length is None:
-        raise DataError(
-            f"{poses.path}, track {track.identity}: shoulders and hips are never seen together, so there is no "
-            "body length to measure by; give one in px (--body-length)"
-        )
     seen = track.seen(options.min_score)
     motions = {
         name: joint_motion(times, track.xy[:, k] / length, seen[:, k], interval, window, options.order)

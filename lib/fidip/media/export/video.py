@@ -1,6 +1,6 @@
 """A video with the poses drawn on it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -37,15 +37,13 @@ def write_video(
     Raises ConfigError without PyAV, DataError for a source that is missing, unreadable or another one, and for
     unrelated pictures.
     """
-    av = require("av")
     if not poses.header.rate:
         raise DataError(f"{poses.path}: unrelated pictures make no video; export pictures instead")
     path = out / f"{stem(poses)}.overlay.mp4"
     draw = Overlay(skeleton or skeleton_of(poses.header), min_score)
     blurred = FaceBlur(poses.header.joints) if blur_faces else None
     frames = progress(shown_frames(poses, source), sum(1 for _ in poses), path.name, "frame")
-    with atomic_path(path) as temporary:
-        _encode(av, temporary, _drawn(frames, draw, blurred), poses)
+    encode(path, _drawn(frames, draw, blurred), poses.header.rate)
     return [path]
 
 
@@ -56,20 +54,28 @@ def _drawn(
         yield frame.time, draw(blurred(image, frame) if blurred else image, frame)
 
 
-def _encode(av: Any, path: Path, frames: Iterator[tuple[float, np.ndarray]], poses: PoseFile) -> None:
-    stream = None
-    with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
+def encode(path: Path, frames: Iterable[tuple[float, np.ndarray]], rate: float) -> None:
+    """Write times in s and RGB uint8 (H, W, 3) as H.264 in an MP4, whole or not at all. rate: frames/s, nominal.
+
+    Raises ConfigError without PyAV, DataError when there is no frame.
+    """
+    av, stream = require("av"), None
+    with atomic_path(path) as temporary, _opened(av, temporary) as container:
         for time, image in frames:
             image = _even(image)
             if stream is None:
-                stream = _stream(container, image.shape, poses.header.rate)
+                stream = _stream(container, image.shape, rate)
             picture = av.VideoFrame.from_ndarray(image, format="rgb24")
             picture = picture.reformat(format="yuv420p", dst_colorspace="ITU709")
             picture.pts, picture.time_base = round(time * CLOCK), Fraction(1, CLOCK)
             container.mux(stream.encode(picture))
         if stream is None:
-            raise DataError(f"{poses.path}: the source has no frame to draw on")
+            raise DataError(f"{path}: there is no frame to write")
         container.mux(stream.encode())
+
+
+def _opened(av: Any, path: Path) -> Any:
+    return av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"})
 
 
 def _stream(container: Any, shape: tuple[int, ...], rate: float) -> Any:

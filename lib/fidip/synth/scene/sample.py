@@ -52,11 +52,15 @@ def sample_scene(body: BodyModel, seed: int, options: SceneOptions) -> SceneSpec
 
     Raises DataError when a folder of the options is missing or holds nothing usable.
     """
-    streams = np.random.SeedSequence(seed).spawn(len(_PARTS))
-    rngs = {name: np.random.default_rng(stream) for name, stream in zip(_PARTS, streams, strict=True)}
     draw = _photo if options.mode == "photo" else _room_scene
-    spec = draw(body, options, rngs)
+    spec = draw(body, options, part_streams(seed))
     return replace(spec, info={"seed": seed, "mode": options.mode, "body": body.name, **spec.info})
+
+
+def part_streams(seed: int) -> dict[str, np.random.Generator]:
+    """The random streams of a scene, one for each of its parts, from their beginning."""
+    streams = np.random.SeedSequence(seed).spawn(len(_PARTS))
+    return {name: np.random.default_rng(stream) for name, stream in zip(_PARTS, streams, strict=True)}
 
 
 def _room_scene(body: BodyModel, options: SceneOptions, rngs: dict[str, np.random.Generator]) -> SceneSpec:
