@@ -8,7 +8,7 @@ All checkpoints are of the config's network and see the same crops; the table ha
 import argparse
 from pathlib import Path
 
-from fidip.cli import config_from, config_parser, exit_on_error
+from fidip.cli import config_from, config_parser, exit_on_error, free_overrides
 from fidip.commands.domain_gap import GapRequest, run_domain_gap
 from fidip.domain_gap import EMBEDDINGS, POOLS, GapOptions
 from fidip.errors import ConfigError
@@ -16,7 +16,7 @@ from fidip.errors import ConfigError
 
 def main(argv: list[str] | None = None) -> int:
     """Parse, measure, print the tables."""
-    args = make_parser().parse_args(argv)
+    args = free_overrides(make_parser().parse_args(argv), "weights", "splits", "adults")
     request = GapRequest(
         folder=args.output or Path("output") / "domain_gap" / args.cfg.stem,
         weights=named_weights(args.weights),

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from fidip.cli import exit_on_error
+from fidip.cli import exit_on_error, free_overrides
 from fidip.errors import ConfigError
 from fidip.progress import progress
 from fidip.runtime import setup_logging
@@ -92,7 +92,7 @@ def _results(jobs: list[Job], args: argparse.Namespace) -> Iterator[tuple[Job, s
 
 def main(argv: list[str] | None = None) -> int:
     """Parse, run, print."""
-    args = parser().parse_args(argv)
+    args = free_overrides(parser().parse_args(argv), "only")
     setup_logging()
     if min(args.seeds, args.workers) < 1:
         raise ConfigError("--seeds and --workers must be 1 or more")

@@ -11,7 +11,7 @@ from yacs.config import CfgNode
 from fidip import build
 from fidip.commands.test import run_test
 from fidip.commands.train import run_training
-from fidip.config import load_config
+from fidip.config import defaults, load_config
 from fidip.engine import Interrupted
 from fidip.errors import FidipError
 
@@ -68,6 +68,20 @@ def config_parser(description: str | None) -> argparse.ArgumentParser:
     )
     parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="overrides, e.g. TRAIN.LR 1e-4")
     return parser
+
+
+def free_overrides(arguments: argparse.Namespace, *options: str) -> argparse.Namespace:
+    """Give ``opts`` back the KEY VALUE pairs that an option with any number of words took for its own.
+
+    options: those of the arguments that are lists of words, in which a key of the config cannot be meant.
+    """
+    keys = set(defaults())
+    for option in options:
+        words = getattr(arguments, option)
+        begin = next((i for i, word in enumerate(words) if word.partition(".")[0] in keys), len(words))
+        arguments.opts = [*words[begin:], *arguments.opts]
+        setattr(arguments, option, words[:begin])
+    return arguments
 
 
 def config_from(arguments: argparse.Namespace) -> CfgNode:
