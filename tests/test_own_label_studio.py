@@ -171,7 +171,7 @@ def test_tasks_that_nobody_labelled_are_left_out(tmp_path):
 def test_new_persons_and_pictures_get_ids_of_their_own(tmp_path):
     write_label_studio(labelled_set(), TINY, tmp_path / "ls.json")
     tasks = json.loads((tmp_path / "ls.json").read_text())
-    drawn = copy.deepcopy(tasks[1]["annotations"][0]["result"][0])
+    drawn = copy.deepcopy(tasks[1]["annotations"][0]["result"][-1])
     tasks[1]["annotations"][0]["result"].append({**drawn, "id": "Xy12"})
     tasks.append(task(box("b"), number=900, image="new.png"))
     data = read(tmp_path, tasks)
@@ -184,6 +184,8 @@ def test_new_persons_and_pictures_get_ids_of_their_own(tmp_path):
     [
         ("/data/upload/3/0a1b2c3d-p%201.png", "p 1.png"),
         ("/data/upload/3/0a1b2c3d-0a1b2c3d-p.png", "0a1b2c3d-p.png"),
+        ("/data/upload/3/0a1b2c3d-p_1.png", "p 1.png"),
+        ("/data/upload/3/0a1b2c3d-s%C3%A4ug_1.png", "infant 1/säug (1)+#.png"),
         ("/data/local-files/?d=some/where/clip%200/p.png", "clip 0/p.png"),
         ("https://example.org/a/p.png?x=1", "p.png"),
         ("C:\\pictures\\p.png", "p.png"),
@@ -195,6 +197,24 @@ def test_pictures_are_found_however_they_are_called(tmp_path, address, name):
     cv2.imwrite(str(path), np.zeros((100, 200, 3), np.uint8))
     data = read(tmp_path, [task(box("b"), image=address)], images=tmp_path / "images")
     assert data["images"][0]["file_name"] == name
+
+
+def test_uploaded_pictures_of_one_name_are_not_guessed(tmp_path):
+    for folder in ("a", "b"):
+        write_pictures(
+            tmp_path / "images", {"images": [{"file_name": f"{folder}/p 1.png", "width": 200, "height": 100}]}
+        )
+    uploaded = task(box("b"), image="/data/upload/3/0a1b2c3d-p_1.png")
+    refused(
+        tmp_path,
+        [uploaded],
+        r"p_1\.png, which may be a/p 1\.png or b/p 1\.png of",
+        images=tmp_path / "images",
+    )
+    found = read(tmp_path, [uploaded], images=tmp_path / "images" / "b")
+    assert found["images"][0]["file_name"] == "p 1.png"
+    named = task(box("b"), image="/data/upload/3/0a1b2c3d-p_1.png", file_name="b/p 1.png")
+    assert read(tmp_path, [named], images=tmp_path / "images")["images"][0]["file_name"] == "b/p 1.png"
 
 
 def test_pictures_that_are_not_there_or_not_those(tmp_path, caught):
@@ -221,10 +241,24 @@ def test_the_labelling_config_has_every_joint_in_its_colour():
     assert [label.get("value") for label in labels] == list(COCO17.names)
     left, right, nose = (labels[i].get("background") for i in (5, 6, 0))
     assert len({left, right, nose}) == 3 and labels[9].get("background") == left
-    assert root.find("Image").get("value") == "$image" and root.find("Choices").get("perRegion") == "true"
+    assert root.find("Image").get("value") == "$image"
+    choices = root.find("Choices")
+    assert choices.get("perRegion") == "true" and choices.get("whenTagName") == "joints"
+    assert choices.get("visibleWhen") == "region-selected"  # else boxes are offered "hidden" too
+    assert [label.get("model_index") for label in labels] == [str(index) for index in range(17)]
     names = {element.get("name") for element in root}
     data = labelled_set()
     assert {"image", "person", "joints", "visibility"} == names and data["annotations"]
+
+
+def test_joints_lie_on_top_of_all_boxes_and_corrections_outweigh_what_was_written(tmp_path):
+    write_label_studio(labelled_set(), TINY, tmp_path / "ls.json")
+    tasks = json.loads((tmp_path / "ls.json").read_text())
+    kinds = [region["type"] for region in tasks[3]["annotations"][0]["result"]]
+    assert kinds.count("rectanglelabels") == 3 and kinds[-3:] == ["rectanglelabels"] * 3
+    assert not any(one["annotations"][0]["ground_truth"] for one in tasks)
+    tasks[3]["annotations"].append({"result": [box("b", 5)], "ground_truth": False})
+    refused(tmp_path, tasks, "has 2 annotations: mark one as ground truth")
 
 
 def test_tasks_name_the_tags_of_the_config(tmp_path):

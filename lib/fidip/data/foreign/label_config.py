@@ -38,14 +38,16 @@ def label_studio_config(skeleton: Skeleton) -> str:
     boxes = add(view, "RectangleLabels", name="person", toName="image", canRotate="false")
     add(boxes, "Label", value=PERSON, background="#888888")
     joints = add(view, "KeyPointLabels", name="joints", toName="image", strokeWidth="3")
-    for name, colour in zip(skeleton.names, colours(skeleton), strict=True):
-        add(joints, "Label", value=name, background=colour)
+    for index, (name, colour) in enumerate(zip(skeleton.names, colours(skeleton), strict=True)):
+        # model_index: the joint's place, without which Label Studio's own exports with keypoints stop
+        add(joints, "Label", value=name, background=colour, model_index=str(index))
     choices = add(
         view,
         "Choices",
         name="visibility",
         toName="image",
         perRegion="true",
+        visibleWhen="region-selected",  # without it whenTagName does nothing, and boxes could be hidden
         whenTagName="joints",
         choice="single",
     )

@@ -24,7 +24,7 @@ from fidip.data.foreign.collect import (
     FoundPicture,
 )
 from fidip.data.foreign.group import Box, Point, group_points
-from fidip.data.foreign.pictures import Size
+from fidip.data.foreign.pictures import Pictures, Size
 from fidip.errors import DataError
 from fidip.runtime import read_json
 
@@ -77,7 +77,7 @@ def _picture(
     task: dict[str, Any], number: int, results: list[dict[str, Any]], collector: Collector
 ) -> FoundPicture:
     data = task["data"]
-    name, size = collector.pictures.locate(_names(data), _size(data, results))
+    name, size = collector.pictures.locate(_names(data, collector.pictures), _size(data, results))
     persons = _persons(results, size, data.get("persons"), collector)
     fields = {key: value for key, value in data.items() if key not in _OWN_FIELDS}
     if data.get("image_id") is not None:
@@ -85,7 +85,7 @@ def _picture(
     return FoundPicture(name, size, persons, number, fields)
 
 
-def _names(data: dict[str, Any]) -> list[str]:
+def _names(data: dict[str, Any], pictures: Pictures) -> list[str]:
     """How the picture's file may be called: as it was when we wrote the task, else by its address."""
     address = data.get("image")
     if not isinstance(address, str):
@@ -95,9 +95,12 @@ def _names(data: dict[str, Any]) -> list[str]:
         name = parse_qs(parts.query).get("d", [""])[0] or unquote(parts.path)
     except ValueError as error:
         raise DataError(f"names the picture {address!r}, which is no address: correct it") from error
-    names = [_UPLOAD.sub("", name.rpartition("/")[2], count=1), name] if "/upload/" in name else [name]
+    short = _UPLOAD.sub("", name.rpartition("/")[2], count=1) if "/upload/" in name else ""
+    names = [short, name] if short else [name]
     own = data.get("file_name")
-    return [own, *names] if isinstance(own, str) and own else names
+    if isinstance(own, str) and own:
+        return [own, *names]
+    return [*pictures.uploaded(short), *names] if short else names
 
 
 def _size(data: dict[str, Any], results: list[dict[str, Any]]) -> Size | None:

@@ -18,8 +18,12 @@ def write_label_studio(
     tasks = []
     for image in data["images"]:
         persons = [a for a in data["annotations"] if a["image_id"] == image["id"]]
-        results = [region for person in persons for region in _regions(person, image, skeleton)]
-        tasks.append({"data": _task_data(image, persons, prefix), "annotations": [{"result": results}]})
+        # what stands first lies on top in the tool: joints can be clicked and dragged inside every box
+        results = [region for person in persons for region in _joints(person, image, skeleton)]
+        results += [_box(person, image) for person in persons]
+        # the import marks what says nothing as ground truth, which would outweigh a correction made beside it
+        annotation = {"result": results, "ground_truth": False}
+        tasks.append({"data": _task_data(image, persons, prefix), "annotations": [annotation]})
     write_json(path, tasks)
     return lost_fields(data)
 
@@ -33,12 +37,10 @@ def _task_data(image: dict[str, Any], persons: list[dict[str, Any]], prefix: str
     }
 
 
-def _regions(person: dict[str, Any], image: dict[str, Any], skeleton: Skeleton) -> list[dict[str, Any]]:
-    """The box of a person, its joints, and which of them are hidden."""
-    width, height = image["width"], image["height"]
-    fixed = {"to_name": "image", "original_width": width, "original_height": height, "image_rotation": 0}
-    key = f"person-{person['id']}"
+def _box(person: dict[str, Any], image: dict[str, Any]) -> dict[str, Any]:
+    """The box of a person."""
     x, y, w, h = person["bbox"]
+    width, height = image["width"], image["height"]
     place = {
         "x": x / width * 100,
         "y": y / height * 100,
@@ -46,15 +48,22 @@ def _regions(person: dict[str, Any], image: dict[str, Any], skeleton: Skeleton) 
         "height": h / height * 100,
     }
     value = {**place, "rotation": 0, "rectanglelabels": ["person"]}
-    regions = [{"id": key, "type": "rectanglelabels", "from_name": "person", "value": value, **fixed}]
+    key = _key(person)
+    return {"id": key, "type": "rectanglelabels", "from_name": "person", "value": value, **_fixed(image)}
+
+
+def _joints(person: dict[str, Any], image: dict[str, Any], skeleton: Skeleton) -> list[dict[str, Any]]:
+    """The joints of a person, and which of them are hidden."""
+    key = _key(person)
+    regions = []
     flat = person["keypoints"]
     for name, x, y, visibility in zip(skeleton.names, flat[::3], flat[1::3], flat[2::3], strict=True):
         if not visibility:
             continue
-        own = {"id": f"{key}-{name}", **fixed}
+        own = {"id": f"{key}-{name}", **_fixed(image)}
         at = {
-            "x": (x + PIXEL_CENTRE) / width * 100,
-            "y": (y + PIXEL_CENTRE) / height * 100,
+            "x": (x + PIXEL_CENTRE) / image["width"] * 100,
+            "y": (y + PIXEL_CENTRE) / image["height"] * 100,
             "width": 0.5,  # of the drawn point, percent
         }
         labelled = {**at, "keypointlabels": [name]}
@@ -65,6 +74,17 @@ def _regions(person: dict[str, Any], image: dict[str, Any], skeleton: Skeleton) 
             chosen = {**at, "choices": ["hidden"]}
             regions.append({**own, "type": "choices", "from_name": "visibility", "value": chosen})
     return regions
+
+
+def _key(person: dict[str, Any]) -> str:
+    """Name of a person's box among the regions; reading takes the id from it."""
+    return f"person-{person['id']}"
+
+
+def _fixed(image: dict[str, Any]) -> dict[str, Any]:
+    """What all regions of a picture have in common."""
+    size = {"original_width": image["width"], "original_height": image["height"]}
+    return {"to_name": "image", **size, "image_rotation": 0}
 
 
 def plain_fields(record: dict[str, Any]) -> dict[str, Any]:

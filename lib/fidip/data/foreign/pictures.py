@@ -1,5 +1,6 @@
 """Pictures that a foreign file names: where they are, and whether they have the size it says."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -22,6 +23,7 @@ class Pictures:
 
     folder: Path | None = None
     turned: list[str] = field(default_factory=list)
+    _uploads: dict[str, list[str]] | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.folder is not None and not self.folder.is_dir():
@@ -46,6 +48,24 @@ class Pictures:
                 f"names the picture {names[0]}, which is not in {self.folder}: add it or check --images"
             )
         return found, self._checked_size(found, size)
+
+    def uploaded(self, name: str) -> list[str]:
+        """The picture, in the folder or below, that has this name after an upload; empty if there is none.
+
+        Uploads drop folders and change names: see ``_upload_name``. Raises DataError when several have it.
+        """
+        if self._uploads is None:
+            self._uploads = {}
+            for path in sorted(self.folder.rglob("*")) if self.folder else ():
+                shown = path.relative_to(self.folder or ".").as_posix()
+                self._uploads.setdefault(_upload_name(path.name), []).append(shown)
+        found = self._uploads.get(_upload_name(name), [])
+        if len(found) > 1:
+            raise DataError(
+                f"names the uploaded picture {name}, which may be {found[0]} or {found[1]} of {self.folder}: upload "
+                "folder after folder, and convert each with its own --images"
+            )
+        return found
 
     def _checked_size(self, name: str, labelled: Size | None) -> Size:
         path = Path(self.folder or ".") / name
@@ -73,6 +93,11 @@ def _normalised(name: str) -> str:
     if not parts or ".." in parts:
         raise DataError(f"names the picture {name!r}, which is no file in a folder: correct it")
     return "/".join(parts)
+
+
+def _upload_name(name: str) -> str:
+    """What Label Studio makes of a file's name: blanks are "_", letters, digits, "-", "_" and "." stay."""
+    return re.sub(r"[^-\w.]", "", name.strip().replace(" ", "_"))
 
 
 def _endings(name: str) -> list[str]:
