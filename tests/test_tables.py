@@ -2,7 +2,12 @@
 
 import importlib.util
 import json
+import os
 import re
+import signal
+import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -51,6 +56,27 @@ def tool(tmp_path, monkeypatch):
     return lambda *arguments: module.main(
         ["--table", "tiny_table", "--out", "tables", "--threads", "1", *arguments]
     )
+
+
+def test_sigterm_ends_the_runs_too(tmp_path, monkeypatch):
+    """The runs once went on without anybody to wait for them, beside those of the next start."""
+    stand_in = tmp_path / "python"
+    stand_in.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec sleep 60\n")
+    stand_in.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(stand_in))
+    job = Job("plain", 0, tmp_path / "plain.yaml", (), tmp_path / "plain_seed0.json")
+
+    def end_when_running():
+        while not (tmp_path / "pid").exists():
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=end_when_running, daemon=True).start()
+    with pytest.raises(SystemExit) as stop:
+        list(run_here([job], 1))
+    assert stop.value.code == 143
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
 def lines_of(text):

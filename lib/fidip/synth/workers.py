@@ -5,12 +5,10 @@ import functools
 import logging
 import os
 import signal
-import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from types import FrameType
 from typing import Any, Protocol
 
 import cv2
@@ -19,6 +17,7 @@ import torch
 
 from fidip.errors import ConfigError, FidipError
 from fidip.progress import progress
+from fidip.runtime import leaving_at_sigterm
 from fidip.synth.shards import Shard, ShardFolder
 
 logger = logging.getLogger("fidip")
@@ -82,7 +81,10 @@ def make_shards(store: ShardFolder, shards: Sequence[Shard], recipe: Recipe, cre
             yield from range(part.shard.start, part.shard.stop)
 
     store.clean(shards)
-    with _leaving_at_sigterm(), contextlib.closing(_run(store, recipe, shards, crew)) as finished:
+    with (
+        leaving_at_sigterm("finished shards are kept"),
+        contextlib.closing(_run(store, recipe, shards, crew)) as finished,
+    ):
         try:
             for _ in progress(pictures(finished), sum(map(len, shards)), "generating", "pictures"):
                 pass
@@ -210,21 +212,3 @@ def _one_thread() -> Iterator[None]:
     finally:
         torch.set_num_threads(before[0])
         cv2.setNumThreads(before[1])
-
-
-@contextlib.contextmanager
-def _leaving_at_sigterm() -> Iterator[None]:
-    """SIGTERM leaves like Ctrl-C does, through all that cleans up; the finished shards stay."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def leave(number: int, frame: FrameType | None) -> None:
-        logger.warning("SIGTERM: leaving; finished shards are kept, the same command goes on from there")
-        raise SystemExit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

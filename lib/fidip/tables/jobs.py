@@ -17,7 +17,7 @@ from fidip.commands.test import run_test
 from fidip.commands.train import run_training
 from fidip.config import check_for_testing, check_for_training, load_config, result_keys
 from fidip.errors import FidipError
-from fidip.runtime import choose_device, fingerprint, read_json, write_json
+from fidip.runtime import choose_device, fingerprint, leaving_at_sigterm, read_json, write_json
 from fidip.tables.spec import METRICS
 
 logger = logging.getLogger("fidip")
@@ -112,10 +112,11 @@ def run_job(job: Job) -> dict[str, Any]:
 def run_here(jobs: Sequence[Job], workers: int) -> Iterator[tuple[Job, str]]:
     """Run jobs on this machine, ``workers`` at a time; yields each as it ends with its error, "" when there is none.
 
-    What a job says goes into a .log file beside its record. Leaving early stops the jobs with SIGTERM, and they save.
+    What a job says goes into a .log file beside its record. Leaving early, by SIGTERM too, stops the jobs with SIGTERM,
+    and they save.
     """
     processes: list[subprocess.Popen[bytes]] = []
-    with ThreadPoolExecutor(workers) as pool:
+    with leaving_at_sigterm("what the runs have saved is kept"), ThreadPoolExecutor(workers) as pool:
         try:
             futures = {pool.submit(_run_apart, job, processes): job for job in jobs}
             for future in as_completed(futures):
