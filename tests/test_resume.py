@@ -125,6 +125,7 @@ def test_a_stop_at_any_batch_changes_nothing(place, monkeypatch, capsys, call):
         ("TRAIN.OPTIMIZER", "sgd", "TRAIN.MOMENTUM", "0.9", "DATASET.SAMPLER", "balanced"),
         ("WORKERS", "2"),
         ("PRECISION", "bf16"),
+        ("TRAIN.END_STEP", "5", "TRAIN.SCHEDULE", "cosine", "WORKERS", "2"),
         ("ADAPT.METHOD", "none", "TRAIN.CHECKPOINT_EVERY", "1"),
         ("ADAPT.METHOD", "cdan", "ADAPT.LAMBDA_SCHEDULE", "warmup"),
         ("ADAPT.METHOD", "mean_teacher"),

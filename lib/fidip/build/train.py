@@ -148,8 +148,18 @@ def build_stages(
         )
     loader, batches = _loader(cfg, records, train.BATCH_SIZE_PER_GPU, 1, accelerator)
     task = pose_task(cfg, model, companion, _pose_options(cfg))
-    stages.append(Stage("pose", task, optimizer, loader, batches, train.END_EPOCH, rate, selects=True))
+    epochs, steps = _length(cfg, batches)
+    stages.append(Stage("pose", task, optimizer, loader, batches, epochs, rate, selects=True, steps=steps))
     return stages
+
+
+def _length(cfg: CfgNode, batches: EpochBatches) -> tuple[int, int]:
+    """Epochs of the pose stage, and the steps after which the last of them ends, 0 for a whole one."""
+    train = cfg.TRAIN
+    if not train.END_STEP:
+        return train.END_EPOCH, 0
+    steps_per_epoch = -(-batches.batches_per_epoch // train.ACCUMULATE)
+    return -(-train.END_STEP // steps_per_epoch), train.END_STEP
 
 
 def _pose_options(cfg: CfgNode) -> dict[str, Any]:

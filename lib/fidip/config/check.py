@@ -53,6 +53,8 @@ def check_for_training(cfg: CfgNode) -> None:
     train, adaptive = cfg.TRAIN, cfg.ADAPT.METHOD != "none"
     if not cfg.DATASET.TRAIN_SET:
         problems.append("DATASET.TRAIN_SET is empty: name the splits to train on")
+    if train.END_STEP < 0:
+        problems.append(f"TRAIN.END_STEP must be 0 or more, got {train.END_STEP}")
     if adaptive and not train.LAMBDA > 0:
         problems.append(
             f"ADAPT.METHOD {cfg.ADAPT.METHOD} with TRAIN.LAMBDA {train.LAMBDA} trains no adaptation: "
@@ -90,7 +92,7 @@ def check_for_training(cfg: CfgNode) -> None:
 def _warn_of_doubtful(cfg: CfgNode) -> None:
     train = cfg.TRAIN
     late = [step for step in train.LR_STEP if step >= train.END_EPOCH]
-    if train.SCHEDULE == "step" and late:
+    if train.SCHEDULE == "step" and late and not train.END_STEP:
         logger.warning("TRAIN.LR_STEP %s lies at or after END_EPOCH %d: no effect", late, train.END_EPOCH)
     if not (cfg.MODEL.PRETRAINED or cfg.MODEL.PRETRAINED_TRUNK):
         logger.warning("MODEL.PRETRAINED and PRETRAINED_TRUNK are empty: the net starts from random weights")

@@ -79,7 +79,7 @@ _C.TRAIN = CfgNode()
 _C.TRAIN.OPTIMIZER = "adam"  # adam | adamw | sgd
 _C.TRAIN.LR = 1e-3  # learning rate of the pose net
 _C.TRAIN.CLASSIFIER_LR = 0.0  # learning rate of the domain classifier; 0: the same as LR
-_C.TRAIN.SCHEDULE = "step"  # step (LR_STEP, LR_FACTOR) | cosine (to 0 at END_EPOCH)
+_C.TRAIN.SCHEDULE = "step"  # step (LR_STEP, LR_FACTOR) | cosine (to 0 at the end)
 _C.TRAIN.LR_STEP = [90, 110]  # epochs after which the rate is multiplied by LR_FACTOR
 _C.TRAIN.LR_FACTOR = 0.1
 _C.TRAIN.WARMUP_STEPS = 0  # steps of linear rise of the learning rate
@@ -88,6 +88,9 @@ _C.TRAIN.MOMENTUM = 0.9  # sgd
 _C.TRAIN.NESTEROV = False  # sgd
 _C.TRAIN.PRE_EPOCH = 0  # epochs that train the domain classifier alone on TRAIN_PRE_SET
 _C.TRAIN.END_EPOCH = 100  # epochs on TRAIN_SET
+_C.TRAIN.END_STEP = (
+    0  # optimiser steps on TRAIN_SET in place of END_EPOCH, to compare sets of any size; 0: END_EPOCH
+)
 _C.TRAIN.LAMBDA = 5e-4  # strength of adaptation: factor of the reversed gradient, or of the second loss
 _C.TRAIN.PRE_BATCH_SIZE_PER_GPU = 128  # samples per process in classifier pre-training
 _C.TRAIN.BATCH_SIZE_PER_GPU = 64  # samples per process

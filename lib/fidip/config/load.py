@@ -21,6 +21,9 @@ logger = logging.getLogger("fidip")
 _NO_EFFECT = ("OUTPUT_DIR", "LOG_DIR", "WORKERS", "PIN_MEMORY", "PRINT_FREQ", "AUTO_RESUME", "DEVICE", "DEBUG.",
               "TRAIN.CHECKPOINT_EVERY", "TEST.PICTURES", "TEST.DOMAIN_GAP", "TEST.SAVE_FEATURES")  # fmt: skip
 
+# Keys that older runs did not have: left out while they change nothing, so that these runs keep their names.
+_NEUTRAL = {"TRAIN.END_STEP": 0}
+
 
 def load_config(path: str | Path, overrides: list[str] | None = None) -> CfgNode:
     """Defaults, then the BASE files of ``path``, then ``path``, then overrides (KEY VALUE ...); frozen.
@@ -43,7 +46,10 @@ def load_config(path: str | Path, overrides: list[str] | None = None) -> CfgNode
 def result_keys(cfg: CfgNode, testing: bool = False) -> dict[str, Any]:
     """The flat keys that change what comes out of training, or of testing too."""
     skipped = _NO_EFFECT if testing else (*_NO_EFFECT, "TEST.", "DATASET.TEST_SET")
-    return {key: value for key, value in flatten(_plain(cfg)).items() if not key.startswith(skipped)}
+    flat = flatten(_plain(cfg)).items()
+    return {
+        key: value for key, value in flat if not key.startswith(skipped) and value != _NEUTRAL.get(key, ...)
+    }
 
 
 def run_name(path: str | Path, cfg: CfgNode, testing: bool = False) -> str:

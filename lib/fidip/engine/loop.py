@@ -34,7 +34,8 @@ Draw = Callable[[nn.Module, Mapping[str, Tensor], int], None]
 class Stage:
     """A part of a training. task: makes the task when the stage begins. optimizer: makes its optimiser.
 
-    selects: validate at the end of epochs and keep the best model.
+    selects: validate at the end of epochs and keep the best model. steps: optimiser steps after which the last
+    epoch ends; 0: it ends with its batches.
     """
 
     name: str
@@ -45,6 +46,19 @@ class Stage:
     epochs: int
     rate: LearningRate
     selects: bool = False
+    steps: int = 0
+
+    def batches_in(self, epoch: int, accumulate: int) -> int:
+        """Batches of an epoch, counted from 0; the last one may be cut short."""
+        whole = self.batches.batches_per_epoch
+        if not self.steps:
+            return whole
+        before = epoch * -(-whole // accumulate)
+        return min(whole, (self.steps - before) * accumulate)
+
+    def steps_in_all(self, accumulate: int) -> int:
+        """Optimiser steps of the stage."""
+        return self.steps or -(-self.batches.batches_per_epoch // accumulate) * self.epochs
 
 
 @dataclass(frozen=True)
@@ -156,8 +170,10 @@ class Trainer:
     def _run_epoch(self, stage: Stage, task: nn.Module, optimizer: Optimizer, stop: StopRequest) -> None:
         here, options = self.position, self.options
         stage.batches.epoch, stage.batches.start_batch = here.epoch, here.batch
-        total = stage.batches.batches_per_epoch
-        steps_per_epoch = -(-total // options.accumulate)
+        total, steps = (
+            stage.batches_in(here.epoch, options.accumulate),
+            stage.steps_in_all(options.accumulate),
+        )
         self.monitor.begin_epoch(f"{stage.name} epoch {here.epoch + 1}/{stage.epochs}", total, here.batch)
         task.train()
         for batch in stage.loader:
@@ -165,7 +181,6 @@ class Trainer:
             first = (here.batch - 1) // options.accumulate * options.accumulate
             in_group = min(options.accumulate, total - first)
             complete = here.batch - first == in_group
-            steps = steps_per_epoch * stage.epochs
             factor = stage.rate(here.epoch, here.step, steps)
             self.accelerator.unwrap_model(task).progress = here.step / steps
             for group in optimizer.param_groups:
@@ -183,6 +198,8 @@ class Trainer:
             if stopped or (due and here.batch < total):
                 self.save(optimizer)
             self._leave_if(stopped)
+            if here.batch == total:
+                break
         self.monitor.end_epoch()
 
     def _learn(
