@@ -88,9 +88,7 @@ _C.TRAIN.MOMENTUM = 0.9  # sgd
 _C.TRAIN.NESTEROV = False  # sgd
 _C.TRAIN.PRE_EPOCH = 0  # epochs that train the domain classifier alone on TRAIN_PRE_SET
 _C.TRAIN.END_EPOCH = 100  # epochs on TRAIN_SET
-_C.TRAIN.END_STEP = (
-    0  # optimiser steps on TRAIN_SET in place of END_EPOCH, to compare sets of any size; 0: END_EPOCH
-)
+_C.TRAIN.END_STEP = 0  # optimiser steps on TRAIN_SET, in place of END_EPOCH; 0: END_EPOCH counts
 _C.TRAIN.LAMBDA = 5e-4  # strength of adaptation: factor of the reversed gradient, or of the second loss
 _C.TRAIN.PRE_BATCH_SIZE_PER_GPU = 128  # samples per process in classifier pre-training
 _C.TRAIN.BATCH_SIZE_PER_GPU = 64  # samples per process
