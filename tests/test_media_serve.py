@@ -23,10 +23,11 @@ from fidip.skeleton import COCO17
 
 
 class Blob(nn.Module):
-    """Every joint is where the picture is brightest."""
+    """Every joint is where the picture is brightest; spread out, as a spot with a flat top has no one peak."""
 
     def forward(self, images):
         grey = nn.functional.avg_pool2d(images.mean(1, keepdim=True), 4)
+        grey = nn.functional.avg_pool2d(grey, 5, stride=1, padding=2, count_include_pad=False)
         return images, torch.sigmoid(grey).repeat(1, COCO17.num_joints, 1, 1)
 
 
