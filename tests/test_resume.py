@@ -161,6 +161,15 @@ def test_a_stop_during_a_validation_is_obeyed_after_it(place, monkeypatch):
     assert_same_end("parts", "whole")
 
 
+@pytest.fixture
+def interruptible():
+    """SIGINT as a terminal has it: what a shell runs in the background begins with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_a_second_signal_acts_at_once(place, monkeypatch):
     stop_at(monkeypatch, 2, signal.SIGINT)
     stop_at(monkeypatch, 2, signal.SIGINT)
