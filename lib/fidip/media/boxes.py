@@ -9,7 +9,15 @@ from fidip.errors import ConfigError
 from fidip.geometry import BOX_PADDING, Array
 
 POSE_PADDING = 1.25  # a person reaches beyond the joints: hands, feet, the top of the head
-SHRINK = 0.9  # a box that follows a pose keeps this part of its last size at least: lost limbs may come back
+SHRINK = (
+    0.9  # who is looked at closer: the box keeps this part of its last size, up to LOOSE times the pose's own
+)
+LOOSE = 1.5
+HOLD, LOOSEST = (
+    0.98,
+    2.0,
+)  # who is followed: likewise in a frame; nobody shrinks at once, poses that miss limbs do
+YIELD = 0.25  # share of the way to the middle of its pose that a followed box goes in a frame
 LEAST_SIDE = 16.0  # px
 FOUND = 0.2  # least mean score of a pose that was found, not guessed
 
@@ -35,26 +43,38 @@ def found_pose(score: np.ndarray) -> bool:
     return len(score) > 0 and float(np.mean(score)) >= FOUND
 
 
-def pose_box(
-    xy: np.ndarray, score: np.ndarray, threshold: float, last: np.ndarray, unsure_hold: bool = False
-) -> Array:
+def pose_box(xy: np.ndarray, score: np.ndarray, threshold: float, last: np.ndarray) -> Array:
     """Box (x, y, w, h) around the joints (K, 2) scored ``threshold`` or more, padded.
 
     last: the box that the pose was found in; where it was larger, the new one is at least ``SHRINK`` times as
-    large, and without two such joints it is the result. unsure_hold: joints scored lower keep the box from
-    closing in on the others, but never make it larger than it was.
+    large or ``LOOSE`` times as large as the pose needs, and without two such joints it is the result.
     """
     sure, last = xy[score >= threshold], np.asarray(last, dtype=np.float64)
     if len(sure) < 2:
         return last
     extent = _padded(sure)
-    least = np.minimum(last[2:] * SHRINK, 1.5 * extent)
-    joints = sure
-    if unsure_hold:
-        joints = np.concatenate([sure, np.clip(xy[score > 0], last[:2], last[:2] + last[2:])])
-        least = np.maximum(least, np.minimum(_padded(joints), last[2:]))
-    extent = np.maximum(extent, least)
-    return np.array([*((joints.min(axis=0) + joints.max(axis=0) - extent) / 2), *extent])
+    extent = np.maximum(extent, np.minimum(last[2:] * SHRINK, LOOSE * extent))
+    return np.array([*((sure.min(axis=0) + sure.max(axis=0) - extent) / 2), *extent])
+
+
+def followed_box(xy: np.ndarray, score: np.ndarray, threshold: float, last: np.ndarray) -> Array:
+    """Where to look in the next frame for who was found in the box ``last`` with the joints (K, 2).
+
+    It lags behind the pose, whose single errors would else carry it away: its size shrinks by ``HOLD`` at most and
+    its middle goes ``YIELD`` of the way, or as far as it takes to hold all joints scored ``threshold`` or more.
+    Joints scored lower keep it from closing in on the others, but never make it larger than it was.
+    """
+    sure, last = xy[score >= threshold], np.asarray(last, dtype=np.float64)
+    if len(sure) < 2:
+        return last
+    unsure = np.clip(xy[(score > 0) & (score < threshold)], last[:2], last[:2] + last[2:])
+    joints = np.concatenate([sure, unsure])
+    least = np.minimum(last[2:] * HOLD, LOOSEST * _padded(sure))
+    extent = np.maximum(_padded(sure), np.maximum(least, np.minimum(_padded(joints), last[2:])))
+    before = last[:2] + last[2:] / 2
+    middle = before + YIELD * ((joints.min(axis=0) + joints.max(axis=0)) / 2 - before)
+    middle = np.clip(middle, sure.max(axis=0) - extent / 2, sure.min(axis=0) + extent / 2)
+    return np.array([*(middle - extent / 2), *extent])
 
 
 def _padded(joints: np.ndarray) -> Array:

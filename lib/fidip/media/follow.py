@@ -9,7 +9,7 @@ from torch import Tensor
 from fidip.errors import DataError
 from fidip.geometry import Array
 from fidip.media.box_file import BoxFile
-from fidip.media.boxes import Candidate, cut, inside, overlap, pose_box, whole_frame
+from fidip.media.boxes import Candidate, cut, followed_box, inside, overlap, whole_frame
 from fidip.media.frames import Frame, Person
 from fidip.media.one_euro import OneEuro
 from fidip.media.predictor import Predictor
@@ -159,7 +159,7 @@ class Follower:
         found = []
         for track in self.tracker.tracks.values():
             if not track.missed:
-                box = pose_box(track.xy, track.score, self.plan.threshold, track.box, unsure_hold=True)
+                box = followed_box(track.xy, track.score, self.plan.threshold, track.box)
                 found.append(Candidate(cut(box, width, height), "track", track.identity))
             elif track.missed <= PATIENCE:
                 found.append(Candidate(track.box, "previous", track.identity))
