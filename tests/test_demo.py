@@ -51,11 +51,11 @@ def finished(demo, tmp_path_factory):
     config = root / "tiny.yaml"
     config.write_text(TINY.format(base=demo.CONFIG))
 
-    film = PictureRecipe(FlatLook(64, 48), 9, demo.FILM, Labels(first_id=90001))
+    films = {f"film{i}": PictureRecipe(FlatLook(64, 48), i, f"film{i}", Labels(1000 * i)) for i in (1, 2)}
 
     def again():
         forget_processes()
-        return demo.run(root / "out", small_parts(demo), film, 3, Crew(1), config, ["TEST.BLUR_KERNEL", "5"])
+        return demo.run(root / "out", small_parts(demo), films, 3, Crew(1), config, ["TEST.BLUR_KERNEL", "5"])
 
     return root / "out", again, again()
 
@@ -63,7 +63,7 @@ def finished(demo, tmp_path_factory):
 def test_the_table_has_chance_and_both_looks(finished):
     root, _, result = finished
     rows = result["rows"]
-    assert len(rows) == 4
+    assert len(rows) == 5
     assert rows["scenes, the mean pose for everybody"]["AP"] == pytest.approx(
         1
     )  # flat infants all have one pose
@@ -73,15 +73,26 @@ def test_the_table_has_chance_and_both_looks(finished):
     assert "| scenes, the mean pose for everybody | 100.0 | 100.0 | 100.0 | 100.0 |" in text
     assert "min" in text and "domain classifier" in text
     assert json.loads((root / "summary.json").read_text())["rows"] == rows
-    assert len(result["pictures"]) == 3 and all(Path(p).is_file() for p in result["pictures"])
+    assert len(result["pictures"]) == 4 and all(Path(p).is_file() for p in result["pictures"])
 
 
-def test_joints_are_found_in_each_frame_of_the_film(finished):
+def test_joints_are_found_in_each_frame_of_the_films(finished):
     root, _, result = finished
-    assert video_facts(root / "data/film.mp4").count == video_facts(root / "film/film.overlay.mp4").count == 3
-    rows = (root / "film/film.csv").read_text().splitlines()
-    assert len(rows) == 1 + 3 * 17
-    assert result["pictures"][-1] == str(root / "film/film.overlay.mp4")
+    for name in ("film1", "film2"):
+        overlay = root / f"films/{name}.overlay.mp4"
+        assert video_facts(root / f"data/{name}.mp4").count == video_facts(overlay).count == 3
+        assert len((root / f"films/{name}.csv").read_text().splitlines()) == 1 + 3 * 17
+        assert str(overlay) in result["pictures"]
+
+
+def test_films_are_scored_together_each_a_source(finished):
+    root, _, result = finished
+    content = load_annotations(root / "data/annotations/person_keypoints_films.json")
+    assert [i["image_source"] for i in content["images"]] == ["film1"] * 3 + ["film2"] * 3
+    assert all((root / "data/images" / i["file_name"]).is_file() for i in content["images"])
+    (metrics,) = root.glob("tiny-*/films/metrics.json")
+    found = json.loads(metrics.read_text())
+    assert found["AP"] == result["rows"]["films, boxes of the labels"]["AP"]
 
 
 def test_the_splits_have_their_domains_and_share_no_picture(finished):

@@ -1,4 +1,4 @@
-"""Show the whole chain on this machine: make synthetic infants, train with adaptation, test, find joints in a film.
+"""Show the whole chain on this machine: make synthetic infants, train with adaptation, test, find joints in films.
 
 No data, no weights and no network are needed. Two looks stand for the two domains: path-traced scenes for real
 pictures, plain renders for synthetic ones. Everything goes below --root; the same command goes on after a stop.
@@ -7,7 +7,7 @@ pictures, plain renders for synthetic ones. Everything goes below --root; the sa
 import argparse
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,7 @@ logger = logging.getLogger("fidip")
 CONFIG = Path(__file__).parents[1] / "experiments" / "demo" / "mobile_96.yaml"
 HELD_OUT = 0.2  # share of the infants that is tested on
 SHOWN = ("AP", "AP50", "AP75", "AR")
-FILM, RATE = "film", 12.0  # split, frames/s
+FILMS, RATE = "films", 12.0  # split with the frames of all films, frames/s
 
 
 @dataclass(frozen=True)
@@ -67,10 +67,14 @@ def parts(scenes: int, renders: int, adults: int) -> list[Part]:
     ]
 
 
-def film_of(seed: int) -> FilmRecipe:
-    """Another infant in the look of the scenes, moving."""
+def film_recipes(count: int, seed: int) -> dict[str, FilmRecipe]:
+    """Other infants in the look of the scenes, moving: the recipe of each film by its name."""
     look = PictureLook(mode="path", size=(256, 192), samples=4, postures=(POSTURE,), blanket=0.0, toys=0.0)
-    return FilmRecipe(look, seed, FILM, Labels(first_id=10001 + 10000 * seed, prefix="frame"), RATE)
+    recipes = {}
+    for number in range(1, count + 1):
+        name, labels = f"film{number}", Labels(first_id=10001 + 10000 * (seed + number), prefix="frame")
+        recipes[name] = FilmRecipe(look, seed + number, name, labels, RATE)
+    return recipes
 
 
 def make(root: Path, part: Part, seed: int, crew: Crew) -> None:
@@ -86,12 +90,22 @@ def make(root: Path, part: Part, seed: int, crew: Crew) -> None:
 
 def write_split(root: Path, part: Part, split: str, chosen: slice) -> None:
     """Write a label file for some pictures of a set, which stay where they are, with their domain."""
-    data = read_json(annotation_path(root, part.name), "annotation file")
-    changed = {"is_synthetic": part.synthetic}
-    images = [{**i, **changed, "file_name": f"{part.name}/{i['file_name']}"} for i in data["images"][chosen]]
+    write_labels(root, split, [renamed(root, part.name, chosen, is_synthetic=part.synthetic)])
+
+
+def renamed(root: Path, name: str, chosen: slice, **changed: Any) -> dict[str, Any]:
+    """Content of a set's label file, some pictures of it, with other keys, as ``root/images`` has them."""
+    data = read_json(annotation_path(root, name), "annotation file")
+    images = [{**i, **changed, "file_name": f"{name}/{i['file_name']}"} for i in data["images"][chosen]]
     kept = {image["id"] for image in images}
     annotations = [a for a in data["annotations"] if a["image_id"] in kept]
-    write_json(annotation_path(root, split), {**data, "images": images, "annotations": annotations})
+    return {**data, "images": images, "annotations": annotations}
+
+
+def write_labels(root: Path, split: str, contents: Sequence[Mapping[str, Any]]) -> None:
+    """Write the contents of label files as one."""
+    joined = {key: [one for content in contents for one in content[key]] for key in ("images", "annotations")}
+    write_json(annotation_path(root, split), {**contents[0], **joined})
 
 
 def mean_pose(cfg: CfgNode) -> Summary:
@@ -128,21 +142,36 @@ def domain_accuracy(cfg: CfgNode, folder: Path, splits: Sequence[str]) -> float:
     return float(np.mean([(said[true == domain] == domain).mean() for domain in (False, True)]))
 
 
-def find_in_film(cfg: CfgNode, root: Path, weights: Path, config: Path, overrides: Sequence[str]) -> Summary:
-    """Find the joints of the film with the command that users have, and score them against the film's labels."""
-    data = read_json(annotation_path(root / "data", FILM), "annotation file")
-    first = ",".join(f"{number:.1f}" for number in data["annotations"][0]["bbox"])
-    pairs = zip(overrides[::2], overrides[1::2], strict=True)
-    predict.main(
-        [str(film_path(root / "data", FILM)), "--cfg", str(config), "--weights", str(weights), "--box", first,
-         "--device", cfg.DEVICE, "--overwrite", "--out", str(root / "film"), "--export", "csv,video",
-         *(word for pair in pairs for word in ("--set", *pair))]
-    )  # fmt: skip
+def make_films(root: Path, films: Mapping[str, SetRecipe], frames: int, crew: Crew) -> None:
+    """Make the films below ``root`` and the split FILMS with the labels of all; each film is a source of its own."""
+    for name, recipe in films.items():
+        logger.info("making %s", name)
+        write_film(recipe, Order(root, name, frames, shard_size=8, crew=crew), RATE)
+    everything = slice(None)
+    write_labels(root, FILMS, [renamed(root, name, everything, image_source=name) for name in films])
+
+
+def find_in_films(
+    cfg: CfgNode, root: Path, films: Iterable[str], weights: Path, config: Path, overrides: Sequence[str]
+) -> Summary:
+    """Find the joints of the films with the command that users have, and score them against the films' labels.
+
+    Only the first frame's box is told, as one would draw it.
+    """
     evaluator = build.build_evaluator(cfg, split := build.split_to_test(cfg), build.read_content(cfg, split))
-    frames = [frame for frame in PoseFile(stream_path(root / "film", FILM)) if frame.persons]
-    ids = [data["images"][frame.index]["id"] for frame in frames]
-    xy, score = (np.stack([getattr(f.persons[0], name) for f in frames]) for name in ("xy", "score"))
-    evaluator.add(ids, xy, score)
+    pairs = list(zip(overrides[::2], overrides[1::2], strict=True))
+    for name in films:
+        data = read_json(annotation_path(root / "data", name), "annotation file")
+        first = ",".join(f"{number:.1f}" for number in data["annotations"][0]["bbox"])
+        predict.main(
+            [str(film_path(root / "data", name)), "--cfg", str(config), "--weights", str(weights),
+             "--box", first, "--device", cfg.DEVICE, "--overwrite", "--out", str(root / FILMS),
+             "--export", "csv,video", *(word for pair in pairs for word in ("--set", *pair))]
+        )  # fmt: skip
+        frames = [frame for frame in PoseFile(stream_path(root / FILMS, name)) if frame.persons]
+        ids = [data["images"][frame.index]["id"] for frame in frames]
+        xy, score = (np.stack([getattr(f.persons[0], key) for f in frames]) for key in ("xy", "score"))
+        evaluator.add(ids, xy, score)
     return evaluator.summarize()
 
 
@@ -161,10 +190,10 @@ def table(rows: Mapping[str, Summary], accuracy: float, seconds: Mapping[str, fl
 
 
 def run(
-    root: Path, chosen: Sequence[Part], film: SetRecipe, frames: int, crew: Crew, config: Path,
+    root: Path, chosen: Sequence[Part], films: Mapping[str, SetRecipe], frames: int, crew: Crew, config: Path,
     overrides: Sequence[str],
 ) -> dict[str, Any]:  # fmt: skip
-    """The whole demo; returns what summary.json holds. frames: of the film."""
+    """The whole demo; returns what summary.json holds. frames: of each film."""
     seconds: dict[str, float] = {}
     start = time.monotonic()
 
@@ -190,15 +219,19 @@ def run(
     }
     accuracy = domain_accuracy(cfg, outcome.folder, [cfg.DATASET.TEST_SET, other.DATASET.TEST_SET])
     done("tables")
-    write_film(film, Order(root / "data", FILM, frames, shard_size=8, crew=crew), RATE)
-    on_film = load_config(config, [*places, *overrides, "DATASET.TEST_SET", FILM])
+    make_films(root / "data", films, frames, crew)
+    done("films")
+    on_films = load_config(config, [*places, *overrides, "DATASET.TEST_SET", FILMS])
     weights = outcome.folder / build.LAST_MODEL
-    rows["film, trained network"] = find_in_film(on_film, root, weights, config, overrides)
-    done("film")
+    rows["films, boxes of the labels"] = run_test(on_films, config, weights, outcome.folder / FILMS).metrics
+    rows["films, boxes that follow the pose"] = find_in_films(
+        on_films, root, films, weights, config, overrides
+    )
+    done("joints in films")
     text = table(rows, accuracy, seconds)
     write_text(root / "table.md", text + "\n")
     pictures = [str(path) for path in sorted((outcome.folder / "last").glob("predictions_*.png"))]
-    pictures.append(str(root / "film" / f"{FILM}.overlay.mp4"))
+    pictures += [str(root / FILMS / f"{name}.overlay.mp4") for name in films]
     summary = {
         "rows": {name: {key: metrics[key] for key in SHOWN} for name, metrics in rows.items()},
         "domain_accuracy": accuracy,
@@ -218,14 +251,15 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--scenes", type=int, default=160, help="path-traced infants (%(default)s)")
     parser.add_argument("--renders", type=int, default=200, help="plain renders of infants (%(default)s)")
     parser.add_argument("--adults", type=int, default=40, help="adults of each look (%(default)s)")
-    parser.add_argument("--frames", type=int, default=48, help="of the film (%(default)s)")
+    parser.add_argument("--films", type=int, default=4, help="of one infant each (%(default)s)")
+    parser.add_argument("--frames", type=int, default=16, help="of each film (%(default)s)")
     parser.add_argument("--workers", type=int, default=joblib.cpu_count(), help="processes (%(default)s)")
     parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="overrides, e.g. TRAIN.END_EPOCH 80")
     args = parser.parse_args(argv)
     setup_logging()
     wanted = parts(args.scenes, args.renders, args.adults)
-    film = film_of(len(wanted))
-    result = run(args.root, wanted, film, args.frames, Crew(args.workers), CONFIG, args.opts)
+    films = film_recipes(args.films, len(wanted))
+    result = run(args.root, wanted, films, args.frames, Crew(args.workers), CONFIG, args.opts)
     print(
         "\n".join(["", result["table"], "", "what was found, drawn over the pictures:", *result["pictures"]])
     )
