@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch.utils.data import DataLoader
 from yacs.config import CfgNode
@@ -27,6 +28,8 @@ from fidip.errors import DataError
 from fidip.skeleton import find_skeleton
 
 logger = logging.getLogger("fidip")
+
+_DRAW = 0x5EA1  # tells the stream of drawn pictures from all others of a seed
 
 
 def build_codec(cfg: CfgNode) -> HeatmapCodec:
@@ -56,6 +59,24 @@ def build_records(
             raise DataError(f"DATASET.DOMAIN {domain}: no such person in {', '.join(entries)}")
     check_pictures(records, cfg.DATASET.EXIF)
     return records
+
+
+def draw_real(records: Sequence[Record], count: int, seed: int) -> list[Record]:
+    """The synthetic persons, and those in ``count`` real pictures drawn at random; all of them with 0.
+
+    A smaller count draws a part of what a larger one does. Raises DataError where there are not as many.
+    """
+    if not count:
+        return list(records)
+    pictures = sorted({record.image for record in records if not record.synthetic})
+    if len(pictures) < count:
+        raise DataError(
+            f"DATASET.REAL_COUNT {count}: there are only {len(pictures)} real pictures; lower it, or add a split"
+        )
+    drawn = np.random.default_rng([seed, _DRAW]).permutation(len(pictures))[:count]
+    kept = {pictures[index] for index in drawn}
+    logger.info("%d of %d real pictures are used", count, len(pictures))
+    return [record for record in records if record.synthetic or record.image in kept]
 
 
 def build_gap_records(cfg: CfgNode) -> list[Record]:

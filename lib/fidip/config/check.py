@@ -53,8 +53,9 @@ def check_for_training(cfg: CfgNode) -> None:
     train, adaptive = cfg.TRAIN, cfg.ADAPT.METHOD != "none"
     if not cfg.DATASET.TRAIN_SET:
         problems.append("DATASET.TRAIN_SET is empty: name the splits to train on")
-    if train.END_STEP < 0:
-        problems.append(f"TRAIN.END_STEP must be 0 or more, got {train.END_STEP}")
+    for key, value in (("TRAIN.END_STEP", train.END_STEP), ("DATASET.REAL_COUNT", cfg.DATASET.REAL_COUNT)):
+        if value < 0:
+            problems.append(f"{key} must be 0 or more, got {value}")
     if adaptive and not train.LAMBDA > 0:
         problems.append(
             f"ADAPT.METHOD {cfg.ADAPT.METHOD} with TRAIN.LAMBDA {train.LAMBDA} trains no adaptation: "

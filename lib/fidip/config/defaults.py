@@ -43,6 +43,7 @@ _C.DATASET.TRAIN_PRE_SET = []  # the same for pre-training the domain classifier
 _C.DATASET.VAL_SET = ""  # chooses the best model during training; empty: the last one is the result
 _C.DATASET.TEST_SET = ""  # split that is tested
 _C.DATASET.DOMAIN = "all"  # all | real | synthetic: the part of TRAIN_SET that is used
+_C.DATASET.REAL_COUNT = 0  # real pictures of TRAIN_SET that are used, drawn by SEED; 0: all
 _C.DATASET.SECOND_DOMAIN = []  # splits that count as synthetic as a whole, e.g. adults
 _C.DATASET.SKELETON = COCO17.name  # joint set of the annotations: coco17, or a YAML file (docs/own-data.md)
 _C.DATASET.SAMPLER = "shuffle"  # shuffle | balanced (as many real as synthetic a batch)

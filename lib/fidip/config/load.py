@@ -22,7 +22,7 @@ _NO_EFFECT = ("OUTPUT_DIR", "LOG_DIR", "WORKERS", "PIN_MEMORY", "PRINT_FREQ", "A
               "TRAIN.CHECKPOINT_EVERY", "TEST.PICTURES", "TEST.DOMAIN_GAP", "TEST.SAVE_FEATURES")  # fmt: skip
 
 # Keys that older runs did not have: left out while they change nothing, so that these runs keep their names.
-_NEUTRAL = {"TRAIN.END_STEP": 0}
+_NEUTRAL = {"TRAIN.END_STEP": 0, "DATASET.REAL_COUNT": 0}
 
 
 def load_config(path: str | Path, overrides: list[str] | None = None) -> CfgNode:
