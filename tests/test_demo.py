@@ -92,7 +92,7 @@ def test_films_are_scored_together_each_a_source(finished):
     assert all((root / "data/images" / i["file_name"]).is_file() for i in content["images"])
     (metrics,) = root.glob("tiny-*/films/metrics.json")
     found = json.loads(metrics.read_text())
-    assert found["AP"] == result["rows"]["films, boxes of the labels"]["AP"]
+    assert found["AP"] == result["rows"]["films, labelled boxes"]["AP"]
 
 
 def test_the_splits_have_their_domains_and_share_no_picture(finished):

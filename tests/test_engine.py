@@ -17,6 +17,7 @@ from fidip.engine import LearningRate, Monitor, Stage, Trainer, make_optimizer
 from fidip.engine.loop import TrainerOptions
 from fidip.engine.schedule import OptimizerOptions
 from fidip.errors import FidipError
+from fidip.progress import in_words
 from fidip.tasks import AdaptivePoseTask, DomainWarmupTask, PoseTask, Strength
 
 
@@ -243,6 +244,31 @@ def test_progress_lines_carry_means_rate_and_time_left(caught):
     assert len(lines) == 2
     assert lines[0].startswith("pose epoch 1/1: 4/6, pose 0.25, lr 0.5, images_per_s ")
     assert lines[0].endswith(" s left") and lines[1].startswith("pose epoch 1/1: 6/6")
+
+
+def test_the_time_left_is_that_of_all_epochs_to_come(caught, monkeypatch):
+    clock = iter(range(0, 10**6, 5))  # each look at it takes 5 s
+    monkeypatch.setattr("fidip.engine.observe.time.monotonic", lambda: next(clock))
+    monitor = Monitor(None, 1)
+    monitor.begin_epoch("pose epoch 1/3", 2, 0, later=700)
+    for step in range(2):
+        monitor.step({"pose": torch.tensor(1.0)}, 16, 0.5, step)
+    assert caught.messages[-1].endswith(" 1 h 57 min left")  # 700 batches of two looks
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "0 s"),
+        (99.4, "99 s"),
+        (100, "2 min"),
+        (5940, "99 min"),
+        (6000, "1 h 40 min"),
+        (90000, "25 h 0 min"),
+    ],
+)
+def test_waiting_times_are_as_exact_as_one_wants_them(seconds, words):
+    assert in_words(seconds) == words
 
 
 @pytest.mark.parametrize(

@@ -223,10 +223,8 @@ def run(
     done("films")
     on_films = load_config(config, [*places, *overrides, "DATASET.TEST_SET", FILMS])
     weights = outcome.folder / build.LAST_MODEL
-    rows["films, boxes of the labels"] = run_test(on_films, config, weights, outcome.folder / FILMS).metrics
-    rows["films, boxes that follow the pose"] = find_in_films(
-        on_films, root, films, weights, config, overrides
-    )
+    rows["films, labelled boxes"] = run_test(on_films, config, weights, outcome.folder / FILMS).metrics
+    rows["films, followed boxes"] = find_in_films(on_films, root, films, weights, config, overrides)
     done("joints in films")
     text = table(rows, accuracy, seconds)
     write_text(root / "table.md", text + "\n")

@@ -39,9 +39,12 @@ def build_codec(cfg: CfgNode) -> HeatmapCodec:
 
 
 def build_records(
-    cfg: CfgNode, entries: Sequence[str], domain: str = "all", need_joints: bool = True
+    cfg: CfgNode, entries: Sequence[str], domain: str = "all", need_joints: bool = True, real_count: int = 0
 ) -> list[Record]:
-    """Persons of one or several splits, joined; pictures are checked. ``domain``: all, real or synthetic."""
+    """Persons of one or several splits, joined; pictures are checked. ``domain``: all, real or synthetic.
+
+    real_count: see ``draw_real``.
+    """
     records: list[Record] = []
     for entry in entries:
         split = find_split(entry, Path(cfg.DATASET.ROOT))
@@ -57,6 +60,7 @@ def build_records(
         records = [record for record in records if record.synthetic == (domain == "synthetic")]
         if not records:
             raise DataError(f"DATASET.DOMAIN {domain}: no such person in {', '.join(entries)}")
+    records = draw_real(records, real_count, cfg.SEED)
     check_pictures(records, cfg.DATASET.EXIF)
     return records
 

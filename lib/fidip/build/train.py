@@ -13,14 +13,7 @@ from torch.utils.data import DataLoader
 from yacs.config import CfgNode
 
 from fidip.build.adapt import classified_view, has_classifier, is_adaptive, pose_task
-from fidip.build.data import (
-    build_codec,
-    build_gap_records,
-    build_records,
-    draw_real,
-    plain_loader,
-    read_content,
-)
+from fidip.build.data import build_codec, build_gap_records, build_records, plain_loader, read_content
 from fidip.build.run import build_evaluator, crop_areas, image_size, train_folder
 from fidip.config import result_keys, run_name
 from fidip.data.augment import CropPolicy
@@ -102,14 +95,13 @@ def build_training_records(cfg: CfgNode) -> tuple[list[Record], list[Record]]:
 
     Raises DataError when adaptation finds one domain only, or there are fewer real pictures than asked for.
     """
-    count, seed = cfg.DATASET.REAL_COUNT, cfg.SEED
-    records = draw_real(build_records(cfg, cfg.DATASET.TRAIN_SET, cfg.DATASET.DOMAIN), count, seed)
+    count = cfg.DATASET.REAL_COUNT
+    records = build_records(cfg, cfg.DATASET.TRAIN_SET, cfg.DATASET.DOMAIN, real_count=count)
     before: list[Record] = []
     if is_adaptive(cfg):
         _require_two_domains(records, cfg.DATASET.TRAIN_SET, "DATASET.TRAIN_SET")
         if cfg.TRAIN.PRE_EPOCH and has_classifier(cfg):
-            before = build_records(cfg, cfg.DATASET.TRAIN_PRE_SET, need_joints=False)
-            before = draw_real(before, count, seed)
+            before = build_records(cfg, cfg.DATASET.TRAIN_PRE_SET, need_joints=False, real_count=count)
             _require_two_domains(before, cfg.DATASET.TRAIN_PRE_SET, "DATASET.TRAIN_PRE_SET")
     return records, before
 

@@ -56,6 +56,10 @@ class Stage:
         before = epoch * -(-whole // accumulate)
         return min(whole, (self.steps - before) * accumulate)
 
+    def batches_after(self, epoch: int, accumulate: int) -> int:
+        """Batches of all later epochs."""
+        return sum(self.batches_in(later, accumulate) for later in range(epoch + 1, self.epochs))
+
     def steps_in_all(self, accumulate: int) -> int:
         """Optimiser steps of the stage."""
         return self.steps or -(-self.batches.batches_per_epoch // accumulate) * self.epochs
@@ -174,7 +178,8 @@ class Trainer:
             stage.batches_in(here.epoch, options.accumulate),
             stage.steps_in_all(options.accumulate),
         )
-        self.monitor.begin_epoch(f"{stage.name} epoch {here.epoch + 1}/{stage.epochs}", total, here.batch)
+        name = f"{stage.name} epoch {here.epoch + 1}/{stage.epochs}"
+        self.monitor.begin_epoch(name, total, here.batch, stage.batches_after(here.epoch, options.accumulate))
         task.train()
         for batch in stage.loader:
             here.batch += 1

@@ -11,6 +11,7 @@ from tensorboardX import SummaryWriter
 from torch import Tensor
 from tqdm import tqdm
 
+from fidip.progress import in_words
 from fidip.runtime import atomic_path
 
 logger = logging.getLogger("fidip")
@@ -39,9 +40,12 @@ class Monitor:
         self._steps = self._images = 0
         self._start = time.monotonic()
 
-    def begin_epoch(self, name: str, total: int, done: int) -> None:
-        """Open the progress of an epoch of ``total`` batches, ``done`` of which lie behind."""
-        self._name, self._total, self._done = name, total, done
+    def begin_epoch(self, name: str, total: int, done: int, later: int = 0) -> None:
+        """Open the progress of an epoch of ``total`` batches, ``done`` of which lie behind.
+
+        later: batches of the epochs that follow; they count in the time that is left.
+        """
+        self._name, self._total, self._done, self._later = name, total, done, later
         self._alarmed.clear()
         self._reset()
         if self.main and sys.stderr.isatty():
@@ -71,11 +75,11 @@ class Monitor:
             for name, value in means.items():
                 self.writer.add_scalar(f"train/{name}", value, step)
         text = ", ".join(f"{name} {value:.4g}" for name, value in means.items())
+        text += f", {in_words((self._total - self._done + self._later) * self._batch_seconds())} left"
         if self._bar is not None:
             self._bar.set_postfix_str(text)
         elif self.main:
-            left = (self._total - self._done) * self._batch_seconds()
-            logger.info("%s: %d/%d, %s, %.0f s left", self._name, self._done, self._total, text, left)
+            logger.info("%s: %d/%d, %s", self._name, self._done, self._total, text)
 
     def _batch_seconds(self) -> float:
         return (time.monotonic() - self._start) / max(self._steps, 1)
