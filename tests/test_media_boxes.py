@@ -4,14 +4,16 @@ import json
 
 import numpy as np
 import pytest
-from films import BODY, DOTS, dots, dots_predictor
+from films import BODY, DOTS, INPUT, MAPS, ColourNet, dots, dots_predictor
 from PIL import Image
 
+from fidip.codec import HeatmapCodec
 from fidip.errors import ConfigError, DataError
 from fidip.geometry import crop_matrix, transform
 from fidip.media.box_file import BoxFile
 from fidip.media.boxes import cut, followed_box, overlap, parse_box, pose_box, whole_frame
 from fidip.media.follow import Follower, Plan
+from fidip.media.predictor import LOOKS, Predictor
 from fidip.media.reader import Picture
 from fidip.media.select import choice
 from fidip.media.tracking import PATIENCE
@@ -44,8 +46,10 @@ def test_the_box_of_a_pose_is_around_its_sure_joints():
     xy = np.array([[10.0, 20.0], [50.0, 100.0], [900.0, 900.0]])
     box = pose_box(xy, np.array([0.9, 0.8, 0.1]), 0.2, np.array([0, 0, 10, 10]))
     assert box == pytest.approx([30 - 25, 60 - 50, 50, 100])
-    large = pose_box(xy, np.array([0.9, 0.8, 0.1]), 0.2, np.array([0, 0, 60, 100]))
-    assert large == pytest.approx([30 - 27, 60 - 50, 54, 100])  # shrinks by a tenth only
+    large = pose_box(xy, np.array([0.9, 0.8, 0.1]), 0.2, np.array([0, 0, 100, 1000]))
+    assert large == pytest.approx(
+        [30 - 40, 60 - 150, 80, 300]
+    )  # shrinks by a fifth, but to three times at least
     last = np.array([1.0, 2.0, 3.0, 4.0])
     assert pose_box(xy, np.array([0.9, 0.1, 0.1]), 0.2, last) == pytest.approx(last)
 
@@ -270,12 +274,39 @@ def test_a_skeleton_of_three_joints_is_enough():
     assert dots_predictor()(dots([(60, 60)]))[0].names == DOTS.names
 
 
+class MoodyNet(ColourNet):
+    """As sure as ``moods`` say, one for each time that it is asked."""
+
+    def __init__(self, moods):
+        super().__init__()
+        self.moods = iter(moods)
+
+    def forward(self, images):
+        features, maps = super().forward(images)
+        return features, maps * next(self.moods)
+
+
+def test_of_the_looks_at_a_whole_frame_the_surest_counts():
+    """The last look is closest; a weak network then takes a part of the child for the whole of it, unsure."""
+    image, whole = dots([np.array([230.0, 150.0])], (320, 240)), whole_frame(320, 240)
+    moods = [0.7, 1.0, 0.6, 0.3]
+    moody = Predictor(MoodyNet(moods), HeatmapCodec(MAPS, 1.0, 5), INPUT, DOTS)
+    (box,), (xy,), (score,) = moody.look_closer([image], [whole], *moody.joints([moody.crop(image, whole)]))
+    assert len(moods) == LOOKS and next(moody.estimator.model.moods, None) is None
+    plain = dots_predictor()
+    first, found = (part[0] for part in plain.joints([plain.crop(image, whole)]))
+    second = cut(pose_box(first, 0.7 * found, 0.2, whole), 320, 240)
+    assert box == pytest.approx(second)
+    (expected,), (sure,) = plain.joints([plain.crop(image, second)])
+    assert xy == pytest.approx(expected, abs=1e-4) and score == pytest.approx(sure, abs=1e-4)
+
+
 def test_a_small_person_in_a_whole_frame_is_looked_at_closer():
     centre = np.array([230.0, 150.0])
     image = dots([centre], (320, 240))
     (frame,) = follow([image], moving=False)
     (person,) = frame.persons
-    assert person.box_from == "frame" and person.box[2:].max() < 100  # the whole frame would be 256 x 192
+    assert person.box_from == "frame" and person.box[2:].max() < 110  # the whole frame would be 256 x 192
     once = dots_predictor()(image, [whole_frame(320, 240)])[0]
     errors = [np.abs(xy - BODY - centre).max() for xy in (person.xy, once.xy)]
     assert errors[0] < 2 and errors[0] < errors[1]

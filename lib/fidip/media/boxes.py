@@ -9,14 +9,9 @@ from fidip.errors import ConfigError
 from fidip.geometry import BOX_PADDING, Array
 
 POSE_PADDING = 1.25  # a person reaches beyond the joints: hands, feet, the top of the head
-SHRINK = (
-    0.9  # who is looked at closer: the box keeps this part of its last size, up to LOOSE times the pose's own
-)
-LOOSE = 1.5
-HOLD, LOOSEST = (
-    0.98,
-    2.0,
-)  # who is followed: likewise in a frame; nobody shrinks at once, poses that miss limbs do
+# A box around a pose keeps this part of its last size at least, up to so many times what the pose needs:
+SHRINK, LOOSE = 0.8, 3.0  # who is looked at closer
+HOLD, LOOSEST = 0.98, 2.0  # who is followed: nobody shrinks at once, but poses that miss limbs do
 YIELD = 0.25  # share of the way to the middle of its pose that a followed box goes in a frame
 LEAST_SIDE = 16.0  # px
 FOUND = 0.2  # least mean score of a pose that was found, not guessed

@@ -30,7 +30,7 @@ from fidip.skeleton import Skeleton
 _KEYS = ("MODEL.NAME", "MODEL.EXTRA", "MODEL.NUM_JOINTS", "MODEL.IMAGE_SIZE", "MODEL.HEATMAP_SIZE", "MODEL.SIGMA",
          "DATASET.SKELETON", "DATASET.COLOR_RGB", "TEST.POST_PROCESS", "TEST.BLUR_KERNEL", "PRECISION")  # fmt: skip
 
-LOOKS = 3  # at who is searched for in a whole picture, each closer: the person may be a small part of it
+LOOKS = 4  # at who is searched for in a whole picture, each closer: the person may be a small part of it
 
 
 @dataclass(frozen=True)
@@ -167,21 +167,24 @@ class Predictor:
         score: np.ndarray,
         threshold: float = MIN_SCORE,
     ) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
-        """Look again, closer, at N persons who were found in large boxes: boxes, xy and score afterwards.
+        """Look again, closer, at N persons who were found in large boxes: boxes, xy and score of the best look.
 
-        images: one for each. threshold: least score of a joint that shapes a box. Who is not found stays as is.
+        images: one for each. threshold: least score of a joint that shapes a box. The best look is the one with
+        the highest mean score: a network that takes the trunk for the whole child says so by low ones.
         """
         boxes, xy, score = list(boxes), xy.copy(), score.copy()
+        looks = dict(enumerate(zip(boxes, xy.copy(), score.copy(), strict=True)))
         for _ in range(LOOKS - 1):
             closer = {}
-            for row, image in enumerate(images):
-                height, width = image.shape[:2]
-                box = cut(pose_box(xy[row], score[row], threshold, boxes[row]), width, height)
-                if found_pose(score[row]) and inside(box, width, height):
+            for row, (last_box, last_xy, last_score) in looks.items():
+                height, width = images[row].shape[:2]
+                box = cut(pose_box(last_xy, last_score, threshold, last_box), width, height)
+                if found_pose(last_score) and inside(box, width, height):
                     closer[row] = box
             found = self.joints([self.crop(images[row], box) for row, box in closer.items()])
-            for (row, box), new_xy, new_score in zip(closer.items(), *found, strict=True):
-                if found_pose(new_score):
+            looks = dict(zip(closer, zip(closer.values(), *found, strict=True), strict=True))
+            for row, (box, new_xy, new_score) in looks.items():
+                if np.mean(new_score) > np.mean(score[row]):
                     boxes[row], xy[row], score[row] = box, new_xy, new_score
         return boxes, xy, score
 
