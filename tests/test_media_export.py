@@ -211,6 +211,27 @@ def test_coco_results_score_full_marks_on_their_own_labels(tmp_path):
         EXPORTS["coco"](write_frames(poses.path, frames), None, tmp_path, annotations=annotations)
 
 
+def test_image_ids_of_pictures_in_several_folders_are_not_mixed_up(tmp_path):
+    labels = tmp_path / "labels.json"
+    names = ["a/1.jpg", "b/1.jpg", "b/2.jpg"]
+    labels.write_text(json.dumps({"images": [{"id": 10 + i, "file_name": n} for i, n in enumerate(names)]}))
+    person = person_at(np.ones((17, 2)), np.ones(17))
+
+    def ids(*frames):
+        made = [Frame(i, 0.0, (person,), name) for i, name in enumerate(frames)]
+        poses = write_frames(tmp_path / "set.poses.jsonl", made, size=(0, 0), rate=0.0)
+        return [
+            r["image_id"] for r in json.loads(EXPORTS["coco"](poses, None, tmp_path, labels)[0].read_text())
+        ]
+
+    assert ids(*names) == [10, 11, 12] and ids("2.jpg", "c/2.jpg") == [12, 12]
+    with pytest.raises(DataError, match=r"no image named '1\.jpg'"):
+        ids("1.jpg")
+    labels.write_text('{"images": [{"id": 1}]}')
+    with pytest.raises(DataError, match="no images with id and file_name; give a COCO JSON"):
+        ids("a/1.jpg")
+
+
 def test_pycocotools_reads_results_with_their_images(pair, tmp_path, recording):
     coco = pytest.importorskip("pycocotools.coco")
     results, images = EXPORTS["coco"](pair, None, tmp_path)

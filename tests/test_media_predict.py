@@ -100,6 +100,13 @@ def test_the_command_gives_the_same_numbers_as_testing(place, capsys):
         (person,) = frame.persons
         assert person.box_from == "given" and np.abs(person.xy - expected[number][:, :2]).max() <= 0.0051
         assert person.score == pytest.approx(expected[number][:, 2].clip(0, 1), abs=6e-5)
+    results = json.loads(Path("output/predictions/infants.coco.json").read_text())
+    for (
+        result
+    ) in results:  # with the ids of the file that named the pictures, so that it can be scored against it
+        joints = np.reshape(result["keypoints"], (-1, 3))[:, :2]
+        assert np.abs(joints - expected[result["image_id"]][:, :2]).max() <= 0.0051
+    assert [result["image_id"] for result in results] == sorted(expected)
     shown = capsys.readouterr().out
     assert "infants: 6 frames, 6 poses; boxes: 6 given" in shown and "not diagnostic" in shown
     assert Path("output/predictions/infants.csv").is_file()

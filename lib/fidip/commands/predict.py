@@ -22,7 +22,7 @@ from fidip.media.frames import PoseFile
 from fidip.media.movement import MovementOptions, summarise
 from fidip.media.movement_table import NOTICE
 from fidip.media.predictor import Predictor, digest
-from fidip.media.reader import Source
+from fidip.media.reader import Pictures, Source
 from fidip.media.select import choice
 from fidip.media.session import predict_source
 from fidip.media.smoothing import smooth_file
@@ -159,6 +159,7 @@ def _finish(
         "blur_faces": arguments.blur_faces,
         "min_score": arguments.threshold,
         "skeleton": skeleton,
+        "annotations": source.listed if isinstance(source, Pictures) else None,
     }
     for name in exports_of(arguments):
         write = EXPORTS[name]

@@ -34,7 +34,8 @@ class Picture:
 class Pictures:
     """Picture files. rate: frames/s of pictures that are the frames of one video, 0 for unrelated ones.
 
-    turn: whether a picture is turned by its EXIF flag. Frames bear the file's name relative to ``folder``.
+    turn: whether a picture is turned by its EXIF flag. listed: the COCO JSON that named
+    them. Frames bear the file's name relative to ``folder``.
     """
 
     live = False
@@ -47,9 +48,10 @@ class Pictures:
         folder: Path,
         rate: float = 0.0,
         turn: Callable[[Path], bool] = lambda path: True,
+        listed: Path | None = None,
     ) -> None:
         self.name, self.path, self.files, self.folder = name, path, list(files), folder
-        self.rate, self.turn, self.count = rate, turn, len(self.files)
+        self.rate, self.turn, self.listed, self.count = rate, turn, listed, len(self.files)
         self.moving = rate > 0
         one = rate > 0 or self.count == 1
         self.size = check_picture(self.files[0])[int(turn(self.files[0]))] if one else (0, 0)

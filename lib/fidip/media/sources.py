@@ -44,7 +44,7 @@ def _find(what: str, boxes: BoxFile | None, rate: float, skip_bad: bool) -> list
         folder = find_split(what, Path()).image_folder
         name = path.stem.removeprefix("person_keypoints_")
         files = [folder / name for name in boxes.names()]
-        return [_pictures(name, folder, files, folder, boxes, rate, skip_bad)]
+        return [_pictures(name, folder, files, folder, boxes, rate, skip_bad, listed=path)]
     if path.is_dir():
         return [_pictures(path.resolve().name, path, pictures_in(path), path, boxes, rate, skip_bad)]
     if path.is_file():
@@ -76,6 +76,7 @@ def _pictures(
     boxes: BoxFile | None,
     rate: float,
     skip_bad: bool,
+    listed: Path | None = None,
 ) -> Pictures:
     if not files:
         raise DataError(f'{path} holds no pictures; name videos by a pattern, e.g. "{path}/*.mp4"')
@@ -88,4 +89,4 @@ def _pictures(
             return True
         return boxes.turned(file, file.relative_to(folder).as_posix())
 
-    return Pictures(name, path, sound, folder, rate, turned)
+    return Pictures(name, path, sound, folder, rate, turned, listed)

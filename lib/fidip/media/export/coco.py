@@ -1,16 +1,16 @@
 """COCO keypoint results, and the list of images that they belong to."""
 
 import json
+from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from fidip.annotations import load_annotations
 from fidip.errors import DataError
 from fidip.media.export.naming import person_score, skeleton_of, stem
 from fidip.media.frames import Frame, PoseFile
 from fidip.media.tracks import known
-from fidip.runtime import atomic_path
+from fidip.runtime import atomic_path, read_json
 from fidip.skeleton import Skeleton
 
 PERSON = 1  # category id
@@ -31,7 +31,7 @@ def write_coco(
     Raises DataError for a picture that ``annotations`` do not have.
     """
     skeleton = skeleton or skeleton_of(poses.header)
-    image_id = _ids(poses, annotations, skeleton)
+    image_id = _ids(poses, annotations)
     results, images = out / f"{stem(poses)}.coco.json", out / f"{stem(poses)}.coco_images.json"
     with (
         atomic_path(results) as first,
@@ -53,14 +53,13 @@ def write_coco(
     return [results, images]
 
 
-def _ids(poses: PoseFile, annotations: Path | None, skeleton: Skeleton) -> Callable[[Frame], Any]:
+def _ids(poses: PoseFile, annotations: Path | None) -> Callable[[Frame], Any]:
     if annotations is None:
         return lambda frame: frame.index
-    data = load_annotations(annotations, skeleton)
-    ids = {Path(image["file_name"]).name: image["id"] for image in data["images"] if "file_name" in image}
+    ids = _ids_by_name(annotations)
 
     def by_name(frame: Frame) -> Any:
-        name = Path(frame.name).name
+        name = frame.name if frame.name in ids else PurePosixPath(frame.name).name
         if name not in ids:
             raise DataError(
                 f"{poses.path}, frame {frame.index}: {annotations} has no image named {name!r}; "
@@ -69,6 +68,22 @@ def _ids(poses: PoseFile, annotations: Path | None, skeleton: Skeleton) -> Calla
         return ids[name]
 
     return by_name
+
+
+def _ids_by_name(annotations: Path) -> dict[str, Any]:
+    """Image ids by file name, and by the name without its folders where that is enough. Labels are not looked at."""
+    content = read_json(annotations, "annotation file")
+    images = content.get("images") if isinstance(content, dict) else None
+    if not isinstance(images, list) or not all(
+        isinstance(i, dict) and "id" in i and isinstance(i.get("file_name"), str) for i in images
+    ):
+        raise DataError(
+            f"annotation file {annotations} has no images with id and file_name; give a COCO JSON"
+        )
+    short = Counter(PurePosixPath(image["file_name"]).name for image in images)
+    last = {PurePosixPath(image["file_name"]).name: image["id"] for image in images}
+    alone = {name: image_id for name, image_id in last.items() if short[name] == 1}
+    return {**alone, **{image["file_name"]: image["id"] for image in images}}
 
 
 def _results(frame: Frame, image_id: Any) -> list[dict[str, Any]]:
