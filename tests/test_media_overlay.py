@@ -12,7 +12,7 @@ from fidip.errors import ConfigError, DataError
 from fidip.evaluation.pictures import PREDICTION_COLOURS
 from fidip.media.export import EXPORTS
 from fidip.media.face import FaceBlur, face_joints, face_region
-from fidip.media.frames import Frame
+from fidip.media.frames import Frame, Person
 from fidip.media.overlay import Overlay
 from fidip.skeleton import COCO17
 
@@ -252,6 +252,20 @@ def test_blur_cannot_be_undone():
 def test_face_joints_are_found_by_their_names():
     assert face_joints(COCO17.names) == [0, 1, 2, 3, 4]
     assert face_joints(("left_forearm", "Head", "noseTip", "LeftEye", "heart", "neck")) == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("box", "rows"),
+    [((30, 60, 80, 60), (40, 59)), ((30, 2, 80, 100), (104, 125)), ((30, 2, 80, 170), (0, 20))],
+)
+def test_the_label_is_above_the_box_else_below_it_else_inside(box, rows):
+    person = Person(np.zeros((17, 2)), np.zeros(17), np.array(box, float), "given")
+    drawn = Overlay(COCO17)(np.full((180, 240, 3), 128, np.uint8), Frame(0, 0.0, (person,)))
+    dark = np.flatnonzero(
+        (drawn[:, 33:36] < 60).all(axis=(1, 2))
+    )  # the label's ground, and the box's two edges
+    inside = (dark >= rows[0]) & (dark < rows[1])
+    assert inside.sum() >= 7 and (~inside).sum() <= 4
 
 
 def test_far_outside_the_picture_nothing_fails():

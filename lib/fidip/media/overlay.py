@@ -68,9 +68,11 @@ def _draw_box(canvas: np.ndarray, person: Person, pen: Pen) -> None:
     cv2.rectangle(canvas, (x, y), (x + w, y + h), FAINT, line, cv2.LINE_AA)
     text, font, scale = f"{person.track} {person.box_from}", cv2.FONT_HERSHEY_SIMPLEX, 0.2 * pen.width
     (width, height), below = cv2.getTextSize(text, font, scale, line)
-    # above the box, or inside it at the picture's upper edge; never outside the picture
+    # above the box, else below it, else inside it, where it lies over the person; never outside the picture
     left = min(max(x, 0), max(canvas.shape[1] - width - 4, 0))
-    bottom = max(y - 2, height + below + 2)
-    top = bottom - height - below - 2
+    tall = height + below + 2
+    beneath = y + h + 2 + tall
+    bottom = y - 2 if y - 2 >= tall else beneath if tall <= beneath <= canvas.shape[0] else tall
+    top = bottom - tall
     cv2.rectangle(canvas, (left, top), (left + width + 4, bottom), INK, cv2.FILLED)
     cv2.putText(canvas, text, (left + 2, bottom - below), font, scale, FAINT, line, cv2.LINE_AA)
