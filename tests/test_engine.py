@@ -17,7 +17,7 @@ from fidip.engine import LearningRate, Monitor, Stage, Trainer, make_optimizer
 from fidip.engine.loop import TrainerOptions
 from fidip.engine.schedule import OptimizerOptions
 from fidip.errors import FidipError
-from fidip.progress import in_words
+from fidip.progress import time_in_words
 from fidip.tasks import AdaptivePoseTask, DomainWarmupTask, PoseTask, Strength
 
 
@@ -268,7 +268,7 @@ def test_the_time_left_is_that_of_all_epochs_to_come(caught, monkeypatch):
     ],
 )
 def test_waiting_times_are_as_exact_as_one_wants_them(seconds, words):
-    assert in_words(seconds) == words
+    assert time_in_words(seconds) == words
 
 
 @pytest.mark.parametrize(

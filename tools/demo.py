@@ -68,7 +68,12 @@ def parts(scenes: int, renders: int, adults: int) -> list[Part]:
 
 
 def film_recipes(count: int, seed: int) -> dict[str, FilmRecipe]:
-    """Other infants in the look of the scenes, moving: the recipe of each film by its name."""
+    """Other infants in the look of the scenes, moving: the recipe of each film by its name.
+
+    Raises ConfigError for none.
+    """
+    if count < 1:
+        raise ConfigError(f"--films {count}: one is the least")
     look = PictureLook(mode="path", size=(256, 192), samples=4, postures=(POSTURE,), blanket=0.0, toys=0.0)
     recipes = {}
     for number in range(1, count + 1):
@@ -147,8 +152,7 @@ def make_films(root: Path, films: Mapping[str, SetRecipe], frames: int, crew: Cr
     for name, recipe in films.items():
         logger.info("making %s", name)
         write_film(recipe, Order(root, name, frames, shard_size=8, crew=crew), RATE)
-    everything = slice(None)
-    write_labels(root, FILMS, [renamed(root, name, everything, image_source=name) for name in films])
+    write_labels(root, FILMS, [renamed(root, name, slice(None), image_source=name) for name in films])
 
 
 def find_in_films(

@@ -15,7 +15,7 @@ logger = logging.getLogger("fidip")
 LINE_EVERY = 10.0  # seconds between plain lines
 
 
-def in_words(seconds: float) -> str:
+def time_in_words(seconds: float) -> str:
     """A time to wait, as exact as one wants to know it: 45 s, 12 min, 3 h 20 min."""
     minutes = round(seconds / 60)
     if seconds < 100:
@@ -34,6 +34,6 @@ def progress(items: Iterable[T], total: int, what: str, unit: str = "batch") -> 
         now = time.monotonic()
         if now - last >= LINE_EVERY or (done == total and now - start >= LINE_EVERY):
             rate = done / (now - start)
-            left = in_words((total - done) / rate)
+            left = time_in_words((total - done) / rate)
             logger.info("%s: %d/%d %s, %.2f/s, %s left", what, done, total, unit, rate, left)
             last = now

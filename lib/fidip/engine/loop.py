@@ -174,10 +174,8 @@ class Trainer:
     def _run_epoch(self, stage: Stage, task: nn.Module, optimizer: Optimizer, stop: StopRequest) -> None:
         here, options = self.position, self.options
         stage.batches.epoch, stage.batches.start_batch = here.epoch, here.batch
-        total, steps = (
-            stage.batches_in(here.epoch, options.accumulate),
-            stage.steps_in_all(options.accumulate),
-        )
+        total = stage.batches_in(here.epoch, options.accumulate)
+        steps = stage.steps_in_all(options.accumulate)
         name = f"{stage.name} epoch {here.epoch + 1}/{stage.epochs}"
         self.monitor.begin_epoch(name, total, here.batch, stage.batches_after(here.epoch, options.accumulate))
         task.train()

@@ -11,7 +11,7 @@ from tensorboardX import SummaryWriter
 from torch import Tensor
 from tqdm import tqdm
 
-from fidip.progress import in_words
+from fidip.progress import time_in_words
 from fidip.runtime import atomic_path
 
 logger = logging.getLogger("fidip")
@@ -75,7 +75,7 @@ class Monitor:
             for name, value in means.items():
                 self.writer.add_scalar(f"train/{name}", value, step)
         text = ", ".join(f"{name} {value:.4g}" for name, value in means.items())
-        text += f", {in_words((self._total - self._done + self._later) * self._batch_seconds())} left"
+        text += f", {time_in_words((self._total - self._done + self._later) * self._batch_seconds())} left"
         if self._bar is not None:
             self._bar.set_postfix_str(text)
         elif self.main:

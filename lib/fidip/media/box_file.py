@@ -1,6 +1,7 @@
 """Boxes from a JSON file, by picture name or frame number."""
 
 from collections import Counter
+from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -13,6 +14,17 @@ from fidip.media.images import check_picture
 from fidip.runtime import read_json
 
 REMEDY = "give a COCO JSON (images, annotations with bbox) or a list of results (image_id, bbox)"
+
+
+def name_key(names: Iterable[str]) -> Callable[[str], str]:
+    """What a picture is known by: its file name, without folders where no other of ``names`` ends alike."""
+    count = Counter(PurePosixPath(name).name for name in names)
+
+    def key(name: str) -> str:
+        short = PurePosixPath(name).name
+        return short if count[short] == 1 else name
+
+    return key
 
 
 class BoxFile:
@@ -68,8 +80,7 @@ class BoxFile:
         """Keys under which each image id is found."""
         faults = [f"image at index {i} has no id" for i, image in enumerate(self.images) if "id" not in image]
         raise_faults(f"box file {self.path}", faults, REMEDY)
-        short = Counter(PurePosixPath(name).name for name in self.names())
-        self._alone = {name for name, count in short.items() if count == 1}
+        self._key = name_key(self.names())
         keys = {}
         for image in self.images:
             number = str(image.get("frame_index", image["id"]))
@@ -80,10 +91,6 @@ class BoxFile:
                 if {"width", "height"} <= image.keys():
                     self._sizes[key] = (image["width"], image["height"])
         return keys
-
-    def _key(self, name: str) -> str:
-        short = PurePosixPath(name).name
-        return short if short in self._alone else name
 
     def _add(self, record: Any, keys: dict[Any, list[str]]) -> str:
         """File a record's box; returns what is wrong with it."""

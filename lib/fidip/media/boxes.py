@@ -39,7 +39,7 @@ def found_pose(score: np.ndarray) -> bool:
 
 
 def pose_box(xy: np.ndarray, score: np.ndarray, threshold: float, last: np.ndarray) -> Array:
-    """Box (x, y, w, h) around the joints (K, 2) scored ``threshold`` or more, padded.
+    """Box (x, y, w, h) around the joints (K, 2) scored ``threshold`` or more, padded; all image px.
 
     last: the box that the pose was found in; where it was larger, the new one is at least ``SHRINK`` times as
     large or ``LOOSE`` times as large as the pose needs, and without two such joints it is the result.
@@ -53,7 +53,7 @@ def pose_box(xy: np.ndarray, score: np.ndarray, threshold: float, last: np.ndarr
 
 
 def followed_box(xy: np.ndarray, score: np.ndarray, threshold: float, last: np.ndarray) -> Array:
-    """Where to look in the next frame for who was found in the box ``last`` with the joints (K, 2).
+    """Box (x, y, w, h) to look in next for who was found in the box ``last`` with joints (K, 2); all image px.
 
     It lags behind the pose, whose single errors would else carry it away: its size shrinks by ``HOLD`` at most and
     its middle goes ``YIELD`` of the way, or as far as it takes to hold all joints scored ``threshold`` or more.

@@ -71,8 +71,7 @@ def _draw_box(canvas: np.ndarray, person: Person, pen: Pen) -> None:
     # above the box, else below it, else inside it, where it lies over the person; never outside the picture
     left = min(max(x, 0), max(canvas.shape[1] - width - 4, 0))
     tall = height + below + 2
-    beneath = y + h + 2 + tall
-    bottom = y - 2 if y - 2 >= tall else beneath if tall <= beneath <= canvas.shape[0] else tall
+    bottom = next((edge for edge in (y - 2, y + h + 2 + tall) if tall <= edge <= canvas.shape[0]), tall)
     top = bottom - tall
     cv2.rectangle(canvas, (left, top), (left + width + 4, bottom), INK, cv2.FILLED)
     cv2.putText(canvas, text, (left + 2, bottom - below), font, scale, FAINT, line, cv2.LINE_AA)

@@ -1,12 +1,12 @@
 """COCO keypoint results, and the list of images that they belong to."""
 
 import json
-from collections import Counter
 from collections.abc import Callable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from fidip.errors import DataError
+from fidip.media.box_file import name_key
 from fidip.media.export.naming import person_score, skeleton_of, stem
 from fidip.media.frames import Frame, PoseFile
 from fidip.media.tracks import known
@@ -56,10 +56,12 @@ def write_coco(
 def _ids(poses: PoseFile, annotations: Path | None) -> Callable[[Frame], Any]:
     if annotations is None:
         return lambda frame: frame.index
-    ids = _ids_by_name(annotations)
+    images = _images(annotations)
+    key = name_key(image["file_name"] for image in images)
+    ids = {key(image["file_name"]): image["id"] for image in images}
 
     def by_name(frame: Frame) -> Any:
-        name = frame.name if frame.name in ids else PurePosixPath(frame.name).name
+        name = key(frame.name)
         if name not in ids:
             raise DataError(
                 f"{poses.path}, frame {frame.index}: {annotations} has no image named {name!r}; "
@@ -70,8 +72,8 @@ def _ids(poses: PoseFile, annotations: Path | None) -> Callable[[Frame], Any]:
     return by_name
 
 
-def _ids_by_name(annotations: Path) -> dict[str, Any]:
-    """Image ids by file name, and by the name without its folders where that is enough. Labels are not looked at."""
+def _images(annotations: Path) -> list[dict[str, Any]]:
+    """The images that a COCO JSON lists; its labels are not looked at, as a file of boxes has none."""
     content = read_json(annotations, "annotation file")
     images = content.get("images") if isinstance(content, dict) else None
     if not isinstance(images, list) or not all(
@@ -80,10 +82,7 @@ def _ids_by_name(annotations: Path) -> dict[str, Any]:
         raise DataError(
             f"annotation file {annotations} has no images with id and file_name; give a COCO JSON"
         )
-    short = Counter(PurePosixPath(image["file_name"]).name for image in images)
-    last = {PurePosixPath(image["file_name"]).name: image["id"] for image in images}
-    alone = {name: image_id for name, image_id in last.items() if short[name] == 1}
-    return {**alone, **{image["file_name"]: image["id"] for image in images}}
+    return images
 
 
 def _results(frame: Frame, image_id: Any) -> list[dict[str, Any]]:
