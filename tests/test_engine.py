@@ -154,7 +154,20 @@ def test_ema_is_the_recursion_by_hand(trainer):
         else:
             by_hand = {name: share * by_hand[name] + (1 - share) * value for name, value in weights.items()}
         torch.testing.assert_close({name: mean[name] for name in by_hand}, by_hand)
-    assert run.result is not net
+    assert run.result() is not net
+
+
+def test_blending_mixes_the_start_into_what_is_kept(trainer):
+    net, kept = TinyNet(), {}
+    start = state_of(net)
+    stage = Stage(**{**stage_of(lambda: PoseTask(net), lr=0.05).__dict__, "selects": True})
+    run = trainer([stage], net, blend=0.3)
+    run.keep = lambda model, name: kept.update({name: state_of(model)})
+    run.fit()
+    for name, parameter in net.named_parameters():
+        expected = 0.3 * start[name] + 0.7 * parameter.detach()
+        torch.testing.assert_close(kept["last"][name], expected)
+        assert not torch.equal(parameter, start[name])  # training itself goes on unblended
 
 
 def test_accumulated_batches_equal_one_batch_of_twice_the_size(trainer, tmp_path):

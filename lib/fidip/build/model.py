@@ -39,7 +39,7 @@ def load_start(cfg: CfgNode) -> PoseNet:
         load_weights(model, Path(trunk), allow_partial=True)
     if cfg.MODEL.PRETRAINED:
         joints = find_skeleton(cfg.DATASET.SKELETON).names
-        load_weights(model, Path(cfg.MODEL.PRETRAINED), joints=joints)
+        load_weights(model, cfg.MODEL.PRETRAINED, joints=joints)
     return model
 
 

@@ -12,6 +12,7 @@ from fidip.data.records import Record, Split
 from fidip.errors import ConfigError
 from fidip.evaluation import CocoEvaluator
 from fidip.geometry import BOX_PADDING, extend_to_aspect
+from fidip.packaged import find_weights
 from fidip.skeleton import find_skeleton
 
 BEST_MODEL = "model_best.pth"
@@ -52,7 +53,7 @@ def plan_test(
     if cfg.TEST.BOOTSTRAP < 0 or cfg.TEST.BOOTSTRAP == 1:
         raise ConfigError(f"TEST.BOOTSTRAP {cfg.TEST.BOOTSTRAP} gives no interval: set 0 (none) or e.g. 1000")
     if weights is None and cfg.TEST.MODEL_FILE:
-        weights = Path(cfg.TEST.MODEL_FILE)
+        weights = find_weights(cfg.TEST.MODEL_FILE)
         folder = folder or Path(cfg.OUTPUT_DIR) / run_name(config_file, cfg, testing=True)
     folder = folder or train_folder(cfg, config_file)
     if weights is None:  # without a validation there is no best model
@@ -117,19 +118,6 @@ def crop_areas(cfg: CfgNode, records: Sequence[Record]) -> list[float]:
     """Area in px^2 that each crop covers; the published OKS suppression is relative to it."""
     size = (cfg.MODEL.IMAGE_SIZE[0], cfg.MODEL.IMAGE_SIZE[1])
     return [float((extend_to_aspect(r.box[2:], size) * BOX_PADDING).prod()) for r in records]
-
-
-def model_labels(cfg: CfgNode, config_file: Path) -> tuple[str, str]:
-    """Method and backbone as the results table prints them."""
-    kind = cfg.MODEL.NAME.removeprefix("adaptive_").removeprefix("pose_")
-    extra = cfg.MODEL.EXTRA
-    backbone = {
-        "hrnet": f"HRNet-W{extra.get('STAGE4', {}).get('NUM_CHANNELS', ['?'])[0]}",
-        "resnet": f"ResNet-{extra.get('NUM_LAYERS', 50)}",
-        "mobile": "MobileNetV2",
-        "timm": str(extra.get("BACKBONE", "timm")),
-    }[kind]
-    return config_file.stem, backbone
 
 
 def image_size(cfg: CfgNode) -> tuple[int, int]:

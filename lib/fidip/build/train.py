@@ -16,6 +16,7 @@ from fidip.build.adapt import classified_view, has_classifier, is_adaptive, pose
 from fidip.build.data import build_codec, build_gap_records, build_records, plain_loader, read_content
 from fidip.build.run import build_evaluator, crop_areas, image_size, train_folder
 from fidip.config import result_keys, run_name
+from fidip.data.appearance import AppearancePolicy
 from fidip.data.augment import CropPolicy
 from fidip.data.dataset import PoseDataset
 from fidip.data.records import Record, check_pictures, find_split, load_records
@@ -148,7 +149,7 @@ def build_stages(
             Stage("classifier", warmup, optimizer, loader, batches, train.PRE_EPOCH, LearningRate())
         )
     loader, batches = _loader(cfg, records, train.BATCH_SIZE_PER_GPU, 1, accelerator)
-    task = pose_task(cfg, model, companion, _pose_options(cfg))
+    task = pose_task(cfg, model, companion, _pose_options(cfg, model))
     epochs, steps = _length(cfg, batches)
     stages.append(Stage("pose", task, optimizer, loader, batches, epochs, rate, selects=True, steps=steps))
     return stages
@@ -163,10 +164,10 @@ def _length(cfg: CfgNode, batches: EpochBatches) -> tuple[int, int]:
     return -(-train.END_STEP // steps_per_epoch), train.END_STEP
 
 
-def _pose_options(cfg: CfgNode) -> dict[str, Any]:
+def _pose_options(cfg: CfgNode, model: nn.Module) -> dict[str, Any]:
     weights = cfg.LOSS.JOINTS_WEIGHT if cfg.LOSS.USE_DIFFERENT_JOINTS_WEIGHT else ()
     return {
-        "pose_loss": _pose_loss(cfg),
+        "pose_loss": _pose_loss(cfg, model),
         "frozen": cfg.TRAIN.FREEZE,
         "joint_weights": list(weights),
         "domain_weights": DomainWeights(cfg.LOSS.REAL_WEIGHT, cfg.LOSS.SYNTHETIC_WEIGHT),
@@ -174,7 +175,12 @@ def _pose_options(cfg: CfgNode) -> dict[str, Any]:
     }
 
 
-def _pose_loss(cfg: CfgNode) -> PoseLoss:
+def _pose_loss(cfg: CfgNode, model: nn.Module) -> PoseLoss:
+    if cfg.LOSS.KIND == "cross_entropy" and not getattr(model, "maps_sum_to_one", False):
+        raise ConfigError(
+            f"LOSS.KIND cross_entropy needs a network whose heatmaps sum to 1; those of {cfg.MODEL.NAME} do not: "
+            "set LOSS.KIND mse"
+        )
     loss: PoseLoss = {"mse": joints_mse, "cross_entropy": joints_cross_entropy}[cfg.LOSS.KIND]
     if cfg.LOSS.USE_OHKM:
         loss = partial(_ohkm, topk=cfg.LOSS.TOPK)
@@ -202,7 +208,7 @@ def _loader(
     cfg: CfgNode, records: Sequence[Record], batch_size: int, number: int, accelerator: Accelerator
 ) -> tuple[DataLoader, EpochBatches]:
     seed = cfg.SEED * 100 + number  # another order and other crops in each stage
-    dataset = PoseDataset(records, _policy(cfg), build_codec(cfg), seed, cfg.DATASET.EXIF)
+    dataset = PoseDataset(records, _policy(cfg), build_codec(cfg), seed, cfg.DATASET.EXIF, _appearance(cfg))
     batches = EpochBatches(
         [record.synthetic for record in records],
         batch_size,
@@ -224,6 +230,28 @@ def _loader(
     return loader, batches
 
 
+def _appearance(cfg: CfgNode) -> AppearancePolicy | None:
+    """The changes of appearance that the config asks for; None where it asks for none."""
+    keys = cfg.AUGMENT
+    if not any((keys.BRIGHTNESS, keys.CONTRAST, keys.SATURATION, keys.HUE, keys.GREY, keys.BLUR, keys.NOISE,
+                keys.JPEG, keys.ERASE)):  # fmt: skip
+        return None
+    return AppearancePolicy(
+        probability=keys.PROB,
+        brightness=keys.BRIGHTNESS,
+        contrast=keys.CONTRAST,
+        saturation=keys.SATURATION,
+        hue=keys.HUE,
+        grey=keys.GREY,
+        blur=keys.BLUR,
+        noise=keys.NOISE,
+        jpeg=keys.JPEG,
+        erase=keys.ERASE,
+        erase_count=keys.ERASE_COUNT,
+        erase_size=keys.ERASE_SIZE,
+    )
+
+
 def _policy(cfg: CfgNode) -> CropPolicy:
     data = cfg.DATASET
     return CropPolicy(
@@ -243,7 +271,7 @@ def trainer_options(cfg: CfgNode) -> TrainerOptions:
     """How the loop runs."""
     train = cfg.TRAIN
     return TrainerOptions(
-        train.ACCUMULATE, train.CLIP_GRAD, train.EMA, train.VAL_EVERY, train.CHECKPOINT_EVERY
+        train.ACCUMULATE, train.CLIP_GRAD, train.EMA, train.VAL_EVERY, train.CHECKPOINT_EVERY, train.BLEND
     )
 
 

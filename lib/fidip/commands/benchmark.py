@@ -21,7 +21,7 @@ from fidip.commands.published_step import PublishedStep
 from fidip.engine.loop import Stage
 from fidip.errors import ConfigError, FidipError
 from fidip.models.complexity import meta_copy
-from fidip.models.trunks import ThriftyReLU6, replace_modules
+from fidip.models.relu6 import ThriftyReLU6, replace_modules
 from fidip.pixels import normalise
 from fidip.runtime import provenance, seed_everything
 

@@ -64,7 +64,6 @@ def run_test(
     model = build.build_model(cfg)
     load_weights(model, plan.weights)
     size = build.image_size(cfg)
-    method, backbone = build.model_labels(cfg, config_file)
     work = complexity(model, size)
     split = build.split_to_test(cfg)
     content = build.read_content(cfg, split)
@@ -81,7 +80,7 @@ def run_test(
     predict(estimator, loader, records, build.crop_areas(cfg, records), evaluator, plan.features)
     seconds = time.perf_counter() - start
 
-    row = ModelRow(method, backbone, size, work.params, work.published_macs, work.macs)
+    row = ModelRow(config_file.stem, model.label, size, work.params, work.published_macs, work.macs)
     outcome = report(evaluator, plan, row, split.name, _facts(plan, split.name, work, seconds), gap)
     write_text(plan.folder / "config.yaml", cfg.dump())
     if plan.pictures:

@@ -1,12 +1,12 @@
 """Contradictions in a config, found before anything slow starts."""
 
 import logging
-from pathlib import Path
 from typing import Any
 
 from yacs.config import CfgNode
 
 from fidip.errors import ConfigError
+from fidip.packaged import find_weights
 from fidip.skeleton import find_skeleton
 
 logger = logging.getLogger("fidip")
@@ -70,11 +70,10 @@ def check_for_training(cfg: CfgNode) -> None:
         problems.append(f"DATASET.SECOND_DOMAIN names {', '.join(sorted(stray))}, which no training set has")
     if train.FREEZE and not (cfg.MODEL.PRETRAINED or cfg.MODEL.PRETRAINED_TRUNK):
         problems.append("TRAIN.FREEZE would freeze random weights: set MODEL.PRETRAINED, or TRAIN.FREEZE []")
-    if cfg.LOSS.KIND == "cross_entropy" and ("mobile" not in cfg.MODEL.NAME or cfg.LOSS.USE_OHKM):
-        problems.append(
-            "LOSS.KIND cross_entropy is for pose_mobile, whose maps sum to 1, and without USE_OHKM"
-        )
-    for key in ("TRAIN.EMA", "ADAPT.TEACHER_DECAY"):
+    if cfg.LOSS.KIND == "cross_entropy" and cfg.LOSS.USE_OHKM:
+        problems.append("LOSS.KIND cross_entropy has no hard-joint variant: set LOSS.USE_OHKM False")
+    problems += _augment_problems(cfg.AUGMENT)
+    for key in ("TRAIN.EMA", "TRAIN.BLEND", "ADAPT.TEACHER_DECAY"):
         if not 0 <= _get(cfg, key) < 1:
             problems.append(f"{key} must be in [0, 1), got {_get(cfg, key)}")
     if cfg.LOSS.USE_DIFFERENT_JOINTS_WEIGHT and len(cfg.LOSS.JOINTS_WEIGHT) != cfg.MODEL.NUM_JOINTS:
@@ -88,6 +87,16 @@ def check_for_training(cfg: CfgNode) -> None:
     )
     _raise(problems)
     _warn_of_doubtful(cfg)
+
+
+def _augment_problems(augment: CfgNode) -> list[str]:
+    """Numbers of AUGMENT that are outside their range."""
+    highest = {"HUE": 0.5, "BLUR": 100.0, "NOISE": 255.0, "JPEG": 100, "ERASE_COUNT": 100}
+    return [
+        f"AUGMENT.{key} must be in 0..{highest.get(key, 1):g}, got {value}"
+        for key, value in augment.items()
+        if not 0 <= value <= highest.get(key, 1)
+    ]
 
 
 def _warn_of_doubtful(cfg: CfgNode) -> None:
@@ -141,7 +150,7 @@ def _get(cfg: CfgNode, key: str) -> Any:
 def _missing(cfg: CfgNode, key: str, also: tuple[str, ...] = ()) -> list[str]:
     """A problem if the key names a file that does not exist."""
     value = str(_get(cfg, key))
-    if not value or value in also or Path(value).is_file():
+    if not value or value in also or find_weights(value).is_file():
         return []
     return [f"{key} {value} does not exist; models/README.md and data/README.md say where files come from"]
 

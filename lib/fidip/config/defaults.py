@@ -25,15 +25,15 @@ _C.CUDNN.ENABLED = True  # use cuDNN at all
 
 # --- network ----------------------------------------------------------------------------------------
 _C.MODEL = CfgNode()
-_C.MODEL.NAME = "pose_hrnet"  # [adaptive_]pose_{hrnet,resnet,mobile,timm}
-_C.MODEL.PRETRAINED = ""  # checkpoint of the whole pose net to start from; every key must match
+_C.MODEL.NAME = "pose_hrnet"  # [adaptive_]pose_{hrnet,resnet,mobile,movenet,timm}
+_C.MODEL.PRETRAINED = ""  # start weights: a file, or packaged ones (fidip weights); every key must match
 _C.MODEL.PRETRAINED_TRUNK = ""  # "imagenet" (downloaded) or a file; only the trunk must match
 _C.MODEL.NUM_JOINTS = 0  # heatmaps; 0: as many as DATASET.SKELETON has, any other number must equal it
 _C.MODEL.IMAGE_SIZE = [288, 384]  # crop, width x height, px
 _C.MODEL.HEATMAP_SIZE = [72, 96]  # width x height, px; IMAGE_SIZE / 4
 _C.MODEL.SIGMA = 3.0  # of the target Gaussian, heatmap px
 _C.MODEL.CLASSIFIER = "auto"  # domain classifier; auto: the one that goes with MODEL.NAME
-_C.MODEL.EXTRA = CfgNode(new_allowed=True)  # what only this kind of net has, see fidip.models.pose
+_C.MODEL.EXTRA = CfgNode(new_allowed=True)  # what only this kind of net has, see fidip.models
 
 # --- data -------------------------------------------------------------------------------------------
 _C.DATASET = CfgNode()
@@ -58,9 +58,24 @@ _C.DATASET.ROT_PROB = 0.6  # share of training crops that are turned
 _C.DATASET.PROB_HALF_BODY = 0.0  # share of crops around the upper or lower body only
 _C.DATASET.NUM_JOINTS_HALF_BODY = 8  # only persons with more visible joints than this
 
+# --- appearance of training crops; everything is off by default, as in the published training ----------
+_C.AUGMENT = CfgNode()
+_C.AUGMENT.PROB = 0.5  # share of the crops to which each of BRIGHTNESS .. JPEG is applied, independently
+_C.AUGMENT.BRIGHTNESS = 0.0  # the factor is drawn from 1 -+ this
+_C.AUGMENT.CONTRAST = 0.0  # the same
+_C.AUGMENT.SATURATION = 0.0  # the same
+_C.AUGMENT.HUE = 0.0  # largest shift, as a share of the colour circle, at most 0.5
+_C.AUGMENT.GREY = 0.0  # share of the crops that lose their colour
+_C.AUGMENT.BLUR = 0.0  # largest standard deviation of a Gaussian blur, crop px
+_C.AUGMENT.NOISE = 0.0  # largest standard deviation of pixel noise, grey levels of 0..255
+_C.AUGMENT.JPEG = 0  # lowest JPEG quality, 1..100; 0: no compression
+_C.AUGMENT.ERASE = 0.0  # share of the crops in which patches are erased
+_C.AUGMENT.ERASE_COUNT = 3  # largest number of erased patches in a crop
+_C.AUGMENT.ERASE_SIZE = 0.25  # longest side of an erased patch, as a share of the crop's side
+
 # --- losses -----------------------------------------------------------------------------------------
 _C.LOSS = CfgNode()
-_C.LOSS.KIND = "mse"  # mse (published) | cross_entropy, for nets whose maps sum to 1 (pose_mobile)
+_C.LOSS.KIND = "mse"  # mse (published) | cross_entropy, for networks whose heatmaps sum to 1 (pose_mobile)
 _C.LOSS.USE_OHKM = False  # only the TOPK hardest joints of each sample
 _C.LOSS.TOPK = 8  # joints
 _C.LOSS.USE_TARGET_WEIGHT = True  # joints that are not labelled count nothing
@@ -97,6 +112,7 @@ _C.TRAIN.ACCUMULATE = 1  # batches per optimiser step
 _C.TRAIN.SHUFFLE = True  # new order each epoch
 _C.TRAIN.FREEZE = []  # module names, or a preset of the net: res1-3, res1-4, transition2
 _C.TRAIN.EMA = 0.0  # decay a step of the running mean of the weights, reached gradually; 0: none
+_C.TRAIN.BLEND = 0.0  # share of the start weights in the result: result = this * start + (1 - this) * trained
 _C.TRAIN.CLIP_GRAD = 0.0  # largest gradient norm; 0: no clipping
 _C.TRAIN.VAL_EVERY = 1  # epochs between validations
 _C.TRAIN.CHECKPOINT_EVERY = 0  # steps between checkpoints inside an epoch; 0: at the end of epochs only

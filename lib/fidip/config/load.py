@@ -12,6 +12,7 @@ from yacs.config import CfgNode
 from fidip.config.defaults import defaults
 from fidip.config.legacy import flatten, translate
 from fidip.errors import ConfigError
+from fidip.packaged import packaged_models
 from fidip.runtime import fingerprint
 from fidip.skeleton import SKELETONS, find_skeleton, skeleton_text
 
@@ -22,7 +23,12 @@ _NO_EFFECT = ("OUTPUT_DIR", "LOG_DIR", "WORKERS", "PIN_MEMORY", "PRINT_FREQ", "A
               "TRAIN.CHECKPOINT_EVERY", "TEST.PICTURES", "TEST.DOMAIN_GAP", "TEST.SAVE_FEATURES")  # fmt: skip
 
 # Keys that older runs did not have: left out while they change nothing, so that these runs keep their names.
-_NEUTRAL = {"TRAIN.END_STEP": 0, "DATASET.REAL_COUNT": 0}
+_NEUTRAL = {
+    "TRAIN.END_STEP": 0,
+    "TRAIN.BLEND": 0.0,
+    "DATASET.REAL_COUNT": 0,
+    **{f"AUGMENT.{key}": value for key, value in defaults().AUGMENT.items()},
+}
 
 
 def load_config(path: str | Path, overrides: list[str] | None = None) -> CfgNode:
@@ -165,7 +171,7 @@ def _resolve_paths(cfg: CfgNode) -> None:
     base = Path(cfg.DATA_DIR)
     cfg.DATASET.ROOT = str(base / cfg.DATASET.ROOT)
     for section, key in (("MODEL", "PRETRAINED"), ("TEST", "MODEL_FILE"), ("TEST", "COCO_BBOX_FILE")):
-        if cfg[section][key]:
+        if cfg[section][key] and cfg[section][key] not in packaged_models():
             cfg[section][key] = str(base / cfg[section][key])
     trunk = cfg.MODEL.PRETRAINED_TRUNK
     if trunk and trunk != "imagenet":

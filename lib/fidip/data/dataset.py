@@ -8,6 +8,7 @@ import torch
 from torch.utils.data import Dataset
 
 from fidip.codec import HeatmapCodec
+from fidip.data.appearance import AppearancePolicy
 from fidip.data.augment import CropPolicy
 from fidip.data.records import Record
 from fidip.geometry import heatmap_matrix, transform
@@ -30,9 +31,10 @@ class PoseDataset(Dataset[dict[str, Any]]):
         codec: HeatmapCodec,
         seed: int = 0,
         exif: bool = False,
+        appearance: AppearancePolicy | None = None,
     ) -> None:
         self.records, self.policy, self.codec = list(records), policy, codec
-        self.seed, self.exif = seed, exif
+        self.seed, self.exif, self.appearance = seed, exif, appearance
         self.to_heatmap = heatmap_matrix(policy.size, codec.size)
 
     def __len__(self) -> int:
@@ -45,10 +47,13 @@ class PoseDataset(Dataset[dict[str, Any]]):
         )
         record = self.records[index]
         crop = self.policy(read_rgb(record.image, self.exif), record.box, record.keypoints, rng)
+        image = torch.from_numpy(crop.image).permute(2, 0, 1).contiguous()
+        if self.appearance is not None and rng is not None:
+            image = self.appearance(image, rng)
         joints = transform(self.to_heatmap, crop.keypoints[:, :2])
         target, weight = self.codec.encode(joints, crop.keypoints[:, 2] > 0)
         return {
-            "image": torch.from_numpy(crop.image).permute(2, 0, 1).contiguous(),
+            "image": image,
             "target": torch.from_numpy(target),
             "weight": torch.from_numpy(weight),
             "joints": torch.from_numpy(joints.astype(np.float32)),

@@ -69,7 +69,8 @@ class Stage:
 class TrainerOptions:
     """accumulate: batches per optimiser step. clip: largest gradient norm, 0 off. ema: decay per step, 0 off.
 
-    validate_every: epochs. checkpoint_every: optimiser steps, 0: at the end of epochs only.
+    validate_every: epochs. checkpoint_every: optimiser steps, 0: at the end of epochs only. blend: share of the
+    start weights in what is validated and kept (Wortsman et al., CVPR 2022).
     """
 
     accumulate: int = 1
@@ -77,6 +78,7 @@ class TrainerOptions:
     ema: float = 0.0
     validate_every: int = 1
     checkpoint_every: int = 0
+    blend: float = 0.0
 
 
 class Trainer:
@@ -112,10 +114,22 @@ class Trainer:
         if self.options.ema:
             self.ema = AveragedModel(model, multi_avg_fn=warming_average(self.options.ema), use_buffers=True)
 
+        self._start = copy.deepcopy(self.model) if self.options.blend else None
+
     @property
-    def result(self) -> nn.Module:
-        """The pose net to validate and keep: the running mean of the weights, if there is one."""
+    def trained(self) -> nn.Module:
+        """The pose net as trained: the running mean of the weights, if there is one."""
         return self.model if self.ema is None else self.ema.module
+
+    def result(self) -> nn.Module:
+        """The pose net to validate and keep: the trained one, blended with the start if the options ask for it."""
+        if self._start is None:
+            return self.trained
+        blended = copy.deepcopy(self.trained)
+        with torch.no_grad():
+            for own, start in zip(blended.parameters(), self._start.parameters(), strict=True):
+                own.lerp_(start, self.options.blend)
+        return blended
 
     def fit(self, resume: bool = True) -> Position:
         """Train to the end of the last stage; returns the final position.
@@ -195,7 +209,7 @@ class Trainer:
             if not complete:
                 continue
             if self.draw is not None:
-                self.draw(self.result, batch, here.total_step)
+                self.draw(self.trained, batch, here.total_step)
             stopped = self._stop_wanted(stop)
             due = options.checkpoint_every and here.total_step % options.checkpoint_every == 0
             if stopped or (due and here.batch < total):
@@ -261,20 +275,20 @@ class Trainer:
 
     def _select(self, finished: bool) -> None:
         """Keep the last model, and the best one where there is a validation."""
-        here = self.position
+        here, result = self.position, self.result()
         if self.validate is not None and (finished or here.epoch % self.options.validate_every == 0):
-            metrics = self.validate(self.result)
+            metrics = self.validate(result)
             score = metrics["AP"] or 0.0
             self.monitor.scalars("val", metrics, here.total_step)
             logger.info("epoch %d: validation AP %.4f (best %.4f)", here.epoch, score, max(here.best, score))
             if score > here.best:
                 here.best, here.best_epoch = score, here.epoch
-                self._keep("best")
-        self._keep("last")
+                self._keep(result, "best")
+        self._keep(result, "last")
 
-    def _keep(self, name: str) -> None:
+    def _keep(self, result: nn.Module, name: str) -> None:
         if self.accelerator.is_main_process:
-            self.keep(self.result, name)
+            self.keep(result, name)
 
     def save(self, optimizer: Optimizer | None) -> None:
         """Write a checkpoint; all processes take part with their random states."""

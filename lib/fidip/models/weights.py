@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from fidip.errors import FidipError, WeightsError
+from fidip.packaged import find_weights
 from fidip.skeleton import COCO17
 
 logger = logging.getLogger("fidip")
@@ -62,17 +63,17 @@ class LoadReport:
 def load_weights(
     model: nn.Module, path: str | Path, allow_partial: bool = False, joints: Sequence[str] = ()
 ) -> LoadReport:
-    """Fill ``model`` from a .pth, .pt, .pth.tar or .safetensors file; tensors are cast to the model's types.
+    """Fill ``model`` from a .pth, .pt, .pth.tar or .safetensors file, or from packaged weights named by ``path``.
 
     The file may hold a bare state dict or one under ``state_dict``, ``best_state_dict`` or ``model``, with or
-    without a ``module.`` prefix. ``num_batches_tracked``, which very old files lack, is never missed. Raises
+    without a ``module.`` prefix; tensors are cast to the model's types. ``num_batches_tracked``, which very old files lack, is never missed. Raises
     WeightsError, leaving the model as it was, for a file that cannot be read safely and, unless
     ``allow_partial``, for one that does not match tensor for tensor. A file that fits nowhere always fails.
     joints: names of the network's joints; with them a file for another number of joints is taken where all else
     matches, with a warning: of the layer that makes the heatmaps only joints are filled that COCO-17 has too, if the
     file has 17.
     """
-    path = Path(path)
+    path = find_weights(path)
     return load_tensors(model, read_tensors(path), f"weights file {path}", allow_partial, joints)
 
 
@@ -85,6 +86,8 @@ def load_tensors(
 ) -> LoadReport:
     """Fill ``model`` from named tensors, as load_weights does; ``source`` names them in messages."""
     own = model.state_dict()
+    spare = tuple(getattr(model, "spare_tensors", ()))
+    tensors = {name: tensor for name, tensor in tensors.items() if not (spare and name.startswith(spare))}
     tensors = _rename(model, own, tensors)
     report = _compare(own, tensors)
     counts = _joint_counts(model, own, tensors, report)
