@@ -24,6 +24,7 @@ _PINHOLE = 1e-6  # m; a lens of this radius blurs nothing
 _NO_SHEEN = 1e-4
 _BATCH = 16  # kernels also hold the number of meshes: it is made up to a multiple of this
 _RELIEF = 512  # px; the side of a relief, which kernels hold as a constant
+_SLOPE = 1e-4  # m a tile; slope that every relief has everywhere, see ``relief_bitmap``
 _PLAIN = 4  # px; the side of a picture of one colour
 
 
@@ -166,9 +167,6 @@ def material(mi: Any, made: Material) -> dict[str, Any]:
     color = np.asarray(made.color, dtype=np.float32)
     if color.ndim == 1:
         color = np.broadcast_to(color, (_PLAIN, _PLAIN, 3))
-    relief = np.zeros((_RELIEF, _RELIEF)) if made.relief is None else np.asarray(made.relief)
-    smooth = cv2.INTER_AREA if min(relief.shape) > _RELIEF else cv2.INTER_CUBIC  # steps would have no slope
-    relief = cv2.resize(relief.astype(np.float32), (_RELIEF, _RELIEF), interpolation=smooth)
     surface = {
         "type": "principled",
         "base_color": _bitmap(mi, np.rint(np.clip(color, 0, 1) * 255).astype(np.uint8), raw=False),
@@ -176,8 +174,23 @@ def material(mi: Any, made: Material) -> dict[str, Any]:
         "specular": float(made.specular),
         "sheen": max(float(made.sheen), _NO_SHEEN),
     }
-    bumpy = {"type": "bumpmap", "relief": _bitmap(mi, relief[..., None], raw=True), "surface": surface}
+    bumpy = {"type": "bumpmap", "relief": _bitmap(mi, relief_bitmap(made), raw=True), "surface": surface}
     return {"type": "twosided", "material": bumpy}
+
+
+def relief_bitmap(made: Material) -> Array:
+    """Resize the relief of a material to (512, 512, 1) float32, in m, and give it a slope that is zero nowhere.
+
+    Mitsuba's bump map sets up the tangent from the bent normal in the surface's own frame but from the direction of
+    growing u in the world's. Where both are the same numbers, the tangent is 0 / 0: on surfaces without slope whose u
+    grows straight up or down, such as the bars of a crib. A ridge along u, far too flat to be seen, keeps them apart.
+    """
+    relief = np.zeros((_RELIEF, _RELIEF)) if made.relief is None else np.asarray(made.relief)
+    smooth = cv2.INTER_AREA if min(relief.shape) > _RELIEF else cv2.INTER_CUBIC  # steps would have no slope
+    relief = cv2.resize(relief.astype(np.float32), (_RELIEF, _RELIEF), interpolation=smooth)
+    # one step a pixel, also from the last pixel to the first, where it repeats
+    ridge = np.abs(np.arange(_RELIEF, dtype=np.float32) - _RELIEF // 2)
+    return (relief + np.float32(_SLOPE / _RELIEF) * ridge)[..., None]
 
 
 def _bitmap(mi: Any, picture: Array, raw: bool) -> dict[str, Any]:

@@ -55,10 +55,16 @@ class PathRenderer:
         return film.compose(film.develop_radiance(radiance, gains), cover, spec.background)
 
     def _trace(self, spec: SceneSpec, seed: int) -> tuple[Array, Array]:
-        """Radiance (H, W, 3) and share of paths (H, W) that met something."""
+        """Radiance (H, W, 3) and share of paths (H, W) that met something, all finite.
+
+        Logs a warning when the renderer gave numbers that are not: such a pixel is black, and a fault of the scene.
+        """
         mi = self._mitsuba()
         scene = mi.load_dict(mitsuba_scene.scene_dict(mi, spec, self.samples))
         traced = np.array(mi.render(scene, spp=self.samples, seed=seed % 2**32), dtype=np.float32)
+        if count := np.count_nonzero(~np.isfinite(traced).all(axis=-1)):
+            logger.warning("scene %s: the path tracer gave no finite value for %d pixels; they are black",
+                           spec.info.get("seed", "without a seed"), count)  # fmt: skip
         traced = np.nan_to_num(traced, nan=0.0, posinf=0.0, neginf=0.0)
         return np.maximum(traced[..., :3], 0), traced[..., 3]
 
