@@ -17,7 +17,8 @@ from pathlib import Path
 
 import torch
 
-from fidip.cli import exit_on_error, train_main
+from fidip.cli import exit_on_error
+from fidip.commands.config_scripts import train_main
 
 COMMAND = ["--cfg", "tiny.yaml", "WORKERS", "2", "TRAIN.CHECKPOINT_EVERY", "1", "TRAIN.PRE_EPOCH", "2", "TRAIN.EMA", "0.9",
            "TRAIN.END_EPOCH", "8", "TRAIN.ACCUMULATE", "2", "DATASET.TEST_SET", ""]  # fmt: skip

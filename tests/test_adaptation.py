@@ -18,7 +18,7 @@ from training_setup import (
     write_place,
 )
 
-from fidip.cli import train_main
+from fidip.commands.config_scripts import train_main
 from fidip.engine.schedule import warming_average
 from fidip.losses import joints_mse
 from fidip.tasks import (

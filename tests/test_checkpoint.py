@@ -14,7 +14,8 @@ from tensorboardX import SummaryWriter
 from training_setup import assert_same_state, weights_of, write_place
 
 from fidip.checkpoint import Checkpoint, CheckpointFile, Position, random_state, set_random_state
-from fidip.cli import exit_on_error, train_main
+from fidip.cli import exit_on_error
+from fidip.commands.config_scripts import train_main
 from fidip.errors import FidipError, WeightsError
 
 
@@ -149,7 +150,8 @@ def test_after_a_kill_between_the_two_names_nothing_is_left_over(tmp_path):
 
 LIMITED = """
 import resource, signal, sys, torch
-from fidip.cli import exit_on_error, train_main
+from fidip.cli import exit_on_error
+from fidip.commands.config_scripts import train_main
 torch.set_num_threads(1)
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)

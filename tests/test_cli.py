@@ -4,7 +4,7 @@ import argparse
 
 import pytest
 
-from fidip.cli import free_overrides
+from fidip.commands.config_scripts import free_overrides
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from torch import nn
 from training_setup import CONFIG, TinyNet, batch_of, forget_processes, small_classifier, write_place
 
 from fidip import build
-from fidip.cli import train_main
+from fidip.commands.config_scripts import train_main
 from fidip.commands.train import _validate as validate
 from fidip.config import load_config
 from fidip.engine.schedule import OptimizerOptions, make_optimizer

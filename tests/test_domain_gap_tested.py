@@ -12,7 +12,8 @@ from report_runs import own_clips
 from training_setup import CONFIG, edit_split, forget_processes, write_place
 
 from fidip.build import build_model
-from fidip.cli import exit_on_error, test_main, train_main
+from fidip.cli import exit_on_error
+from fidip.commands.config_scripts import test_main, train_main
 from fidip.config import load_config
 from fidip.models import export_weights
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from training_setup import forget_processes, weights_of, write_place
 
-from fidip.cli import train_main
+from fidip.commands.config_scripts import train_main
 from fidip.config import load_config, result_keys
 from fidip.errors import ConfigError
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from training_setup import assert_same_state, forget_processes, weights_of, write_place
 
-from fidip.cli import train_main
+from fidip.commands.config_scripts import train_main
 
 ROOT = Path(__file__).parents[1]
 TRAIN = ["--cfg", "tiny.yaml", "WORKERS", "2", "TRAIN.CHECKPOINT_EVERY", "1", "DATASET.TEST_SET", "",

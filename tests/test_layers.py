@@ -37,7 +37,7 @@ LAYERS = (
     ("checkpoint", "engine"),
     ("build", "report"),
     ("media",),
-    ("commands", "cli", "tables"),
+    ("commands", "cli", "__main__", "tables"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 CONFIG_READERS = ("config", "build")

@@ -86,7 +86,8 @@ def test_of_the_looks_at_a_whole_frame_the_surest_counts():
     image, whole = dots([np.array([230.0, 150.0])], (320, 240)), whole_frame(320, 240)
     moods = [0.7, 1.0, 0.6, 0.3]
     moody = Predictor(MoodyNet(moods), HeatmapCodec(MAPS, 1.0, 5), INPUT, DOTS)
-    (box,), (xy,), (score,) = moody.look_closer([image], [whole], *moody.joints([moody.crop(image, whole)]))
+    (look,) = moody.search([image])
+    box, xy, score = look.box, look.xy, look.score
     assert len(moods) == LOOKS and next(moody.estimator.model.moods, None) is None
     plain = dots_predictor()
     first, found = (part[0] for part in plain.joints([plain.crop(image, whole)]))

@@ -12,8 +12,7 @@ import pytest
 from films import dots, dots_predictor, write_film
 from test_media_predict import made, place  # noqa: F401 -- fixtures
 
-from fidip.engine import Interrupted
-from fidip.errors import DataError
+from fidip.errors import DataError, Interrupted
 from fidip.media.follow import Follower, Plan
 from fidip.media.frames import Frame, Header, PoseFile
 from fidip.media.reader import Video

@@ -13,8 +13,8 @@ from torch.utils.data import DataLoader
 from training_setup import CONFIG, forget_processes, only_run
 
 from fidip import build
-from fidip.cli import test_main as run_tests
 from fidip.codec import HeatmapCodec
+from fidip.commands.config_scripts import test_main as run_tests
 from fidip.commands.test import predict
 from fidip.commands.train import run_training
 from fidip.config import load_config

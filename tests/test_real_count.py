@@ -7,7 +7,8 @@ import pytest
 from training_setup import forget_processes, only_run, write_place
 
 from fidip.build.data import draw_real
-from fidip.cli import exit_on_error, train_main
+from fidip.cli import exit_on_error
+from fidip.commands.config_scripts import train_main
 from fidip.config import load_config, result_keys
 from fidip.data.records import Record
 from fidip.errors import ConfigError, DataError

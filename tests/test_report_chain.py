@@ -10,7 +10,7 @@ from report_runs import own_clips
 from test_report import SECTIONS, Page, percent
 from training_setup import edit_split, forget_processes, only_run, write_place
 
-from fidip.cli import train_main
+from fidip.commands.config_scripts import train_main
 from fidip.report import read_runs
 from fidip.report.curves import read_curves
 

@@ -13,7 +13,8 @@ from torch.nn import functional as F
 from training_setup import assert_same_state, forget_processes, weights_of, write_place
 
 from fidip import build
-from fidip.cli import exit_on_error, train_main
+from fidip.cli import exit_on_error
+from fidip.commands.config_scripts import train_main
 from fidip.engine.loop import Trainer
 
 ROOT = Path(__file__).parents[1]

@@ -13,7 +13,8 @@ import torch
 from figures import write_split
 
 from fidip.build import build_model
-from fidip.cli import exit_on_error, test_main
+from fidip.cli import exit_on_error
+from fidip.commands.config_scripts import test_main
 from fidip.config import load_config
 from fidip.errors import ConfigError
 from fidip.models import export_weights

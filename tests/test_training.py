@@ -18,7 +18,8 @@ from training_setup import (
 )
 
 from fidip.build import build_model
-from fidip.cli import exit_on_error, test_main, train_main
+from fidip.cli import exit_on_error
+from fidip.commands.config_scripts import test_main, train_main
 from fidip.config import load_config
 from fidip.engine.loop import Trainer
 from fidip.models import load_weights

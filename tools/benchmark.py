@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from fidip.cli import config_from, config_parser, exit_on_error
+from fidip.cli import exit_on_error
 from fidip.commands.benchmark import BenchmarkOptions, run_benchmark
+from fidip.commands.config_scripts import config_from, config_parser
 from fidip.runtime import setup_logging, write_json
 
 

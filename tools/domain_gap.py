@@ -8,7 +8,8 @@ All checkpoints are of the config's network and see the same crops; the table ha
 import argparse
 from pathlib import Path
 
-from fidip.cli import config_from, config_parser, exit_on_error, free_overrides
+from fidip.cli import exit_on_error
+from fidip.commands.config_scripts import config_from, config_parser, free_overrides
 from fidip.commands.domain_gap import GapRequest, run_domain_gap
 from fidip.domain_gap import EMBEDDINGS, POOLS, GapOptions
 from fidip.errors import ConfigError

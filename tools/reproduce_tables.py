@@ -9,7 +9,8 @@ import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from fidip.cli import exit_on_error, free_overrides
+from fidip.cli import exit_on_error
+from fidip.commands.config_scripts import free_overrides
 from fidip.errors import ConfigError
 from fidip.progress import progress
 from fidip.runtime import setup_logging

@@ -1,6 +1,7 @@
 """Train with domain adaptation (FiDIP)."""
 
-from fidip.cli import exit_on_error, train_main
+from fidip.cli import exit_on_error
+from fidip.commands.config_scripts import train_main
 
 if __name__ == "__main__":
     exit_on_error(lambda: train_main(adaptive=True))

@@ -1,128 +1,78 @@
-"""The edge between library and terminal: arguments in, one-line errors and exit status out."""
+"""The edge between library and terminal: arguments in, one-line errors and exit status out.
+
+Nothing heavy is imported here: a command's module is loaded when the command is run.
+"""
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
-from yacs.config import CfgNode
+from fidip.errors import FidipError, Interrupted
 
-from fidip import build
-from fidip.commands.test import run_test
-from fidip.commands.train import run_training
-from fidip.config import defaults, load_config
-from fidip.engine import Interrupted
-from fidip.errors import FidipError
-
-# of the fidip command: name -> module with a main(argv), and what it is for; imported when it is asked for
+# name -> (module and function that takes argv, what it does)
 COMMANDS = {
-    "predict": ("fidip.commands.predict", "find joints in pictures and videos"),
-    "export": ("fidip.commands.export_model", "make one file of a network"),
-    "serve": ("fidip.commands.serve", "show a local web page that does so"),
+    "predict": ("fidip.commands.predict:main", "estimate keypoints in images and videos"),
+    "serve": ("fidip.commands.serve:main", "run a local web app that does the same"),
+    "weights": ("fidip.commands.weights:main", "list the packaged models with licence, size and score"),
+    "train": ("fidip.commands.config_scripts:train_main", "train a network from a config, then test it"),
+    "test": ("fidip.commands.config_scripts:test_main", "test a checkpoint or packaged weights"),
+    "export": ("fidip.commands.export_model:main", "export a model (bundle, ONNX or OpenVINO)"),
 }
+EXAMPLES = """examples:
+  fidip predict baby.mp4                  keypoints of the infant in a video: table and overlay video
+  fidip predict photos/ --export coco     keypoints in a folder of images, as COCO JSON
+  fidip serve                             the same in your browser, on this machine only
+
+Every command documents its options: fidip predict --help
+"""
 
 
 def exit_on_error(main: Callable[[], int]) -> None:
     """Run ``main`` and exit with its status; a FidipError is printed as one line, status 2."""
     try:
-        sys.exit(main())
+        status = main()
+        sys.stdout.flush()
+        sys.exit(status)
     except FidipError as error:
         sys.exit(_fail(f"error: {error}", 2))
     except Interrupted as stop:
-        sys.exit(_fail(f"{stop}; the state is saved, the same command goes on from there", stop.status))
+        sys.exit(_fail(f"{stop}; progress is saved, run the same command again to resume", stop.status))
     except KeyboardInterrupt:
         sys.exit(_fail("interrupted", 130))
+    except BrokenPipeError:  # e.g. `| head`: nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Entry of the ``fidip`` command: the first argument names what is run with the others."""
+    """Run the ``fidip`` command: the first argument names what is run with the others; without any, print help."""
     given = sys.argv[1:] if argv is None else argv
-    parser = argparse.ArgumentParser(prog="fidip", description="Infant pose estimation on your own pictures.")
-    chosen = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    parser = argparse.ArgumentParser(
+        prog="fidip",
+        description="Infant pose estimation: find the 17 COCO keypoints of an infant in images and videos.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    chosen = parser.add_subparsers(dest="command", metavar="COMMAND")
     for name, (_, purpose) in COMMANDS.items():
         chosen.add_parser(name, help=purpose, add_help=False)
+    if not given:
+        parser.print_help()
+        return 0
     command = parser.parse_args(given[:1]).command
     sys.argv[0] = f"fidip {command}"  # what the command's own parser calls itself
-    return importlib.import_module(COMMANDS[command][0]).main(given[1:])
+    module, function = COMMANDS[command][0].split(":")
+    status: int = getattr(importlib.import_module(module), function)(given[1:])
+    return status
 
 
 def console() -> None:
-    """What the installed script ``fidip`` calls."""
+    """Run the installed script ``fidip``."""
     exit_on_error(main)
 
 
 def _fail(message: str, status: int) -> int:
     sys.stderr.write(" ".join(message.split()) + "\n")
     return status
-
-
-def config_parser(description: str | None) -> argparse.ArgumentParser:
-    """A parser with the options that all config-driven scripts share."""
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--cfg", type=Path, required=True, help="a YAML file under experiments/")
-    parser.add_argument("--modelDir", default="", help="where run folders are made (OUTPUT_DIR)")
-    parser.add_argument("--logDir", default="", help="where tensorboard files go (LOG_DIR)")
-    parser.add_argument(
-        "--dataDir", default="", help="put in front of relative data and weight paths (DATA_DIR)"
-    )
-    parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="overrides, e.g. TRAIN.LR 1e-4")
-    return parser
-
-
-def free_overrides(arguments: argparse.Namespace, *options: str) -> argparse.Namespace:
-    """Give ``opts`` back the KEY VALUE pairs that an option with any number of words took for its own.
-
-    options: those of the arguments that are lists of words, in which a key of the config cannot be meant.
-    """
-    keys = set(defaults())
-    for option in options:
-        words = getattr(arguments, option)
-        begin = next((i for i, word in enumerate(words) if word.partition(".")[0] in keys), len(words))
-        arguments.opts = [*words[begin:], *arguments.opts]
-        setattr(arguments, option, words[:begin])
-    return arguments
-
-
-def config_from(arguments: argparse.Namespace) -> CfgNode:
-    """The config that the arguments of ``config_parser`` ask for."""
-    folders = {"OUTPUT_DIR": arguments.modelDir, "LOG_DIR": arguments.logDir, "DATA_DIR": arguments.dataDir}
-    overrides = [text for key, value in folders.items() if value for text in (key, value)]
-    return load_config(arguments.cfg, [*overrides, *arguments.opts])
-
-
-def test_main(argv: list[str] | None = None) -> int:
-    """Entry of tools/test.py and tools/test_adaptive_model.py: parse, test, print the tables."""
-    parser = config_parser(
-        "Test a checkpoint on DATASET.TEST_SET: AP and AR, results JSON, metrics.json, pictures."
-    )
-    parser.add_argument("--save-features", default="", metavar="FILE", help="also write the features, .npy")
-    arguments = parser.parse_args(argv)
-    if arguments.save_features:
-        arguments.opts += ["TEST.SAVE_FEATURES", arguments.save_features]
-    outcome = run_test(config_from(arguments), arguments.cfg)
-    sys.stdout.write(f"{outcome.tables}\n\nresults: {outcome.folder}\n")
-    return 0
-
-
-def train_main(argv: list[str] | None = None, net: str = "", adaptive: bool = False) -> int:
-    """Entry of the tools/train*.py scripts: parse, train, test, print the tables.
-
-    net: the kind that the script's name promises; adaptive: its name promises adaptation. Raises ConfigError
-    for a config of another kind.
-    """
-    text = (
-        "Train a pose net"
-        + (" with domain adaptation" if adaptive else "")
-        + ", then test the best and last model."
-    )
-    arguments = config_parser(text).parse_args(argv)
-    cfg = config_from(arguments)
-    build.require_kind(cfg, net, adaptive)
-    outcome = run_training(cfg, arguments.cfg)
-    for name, test in outcome.tests.items():
-        sys.stdout.write(f"\n{name} model\n{test.tables}\n")
-    return 0
-
-
-test_main.__test__ = False  # type: ignore[attr-defined]  # no test, whatever pytest thinks of its name

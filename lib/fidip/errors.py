@@ -1,5 +1,7 @@
 """Errors that a user can mend; scripts print them as one line and exit with status 2."""
 
+import signal
+
 
 class FidipError(Exception):
     """Something in the user's hands is wrong; the message names the file, the record and the remedy."""
@@ -15,3 +17,11 @@ class DataError(FidipError):
 
 class WeightsError(FidipError):
     """A checkpoint cannot be read safely or does not fit the network."""
+
+
+class Interrupted(Exception):
+    """A long command was asked to stop and has saved its state. ``status``: exit status, 128 + signal number."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(f"stopped by {signal.Signals(signal_number).name}")
+        self.status = 128 + signal_number

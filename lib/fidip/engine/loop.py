@@ -21,8 +21,8 @@ from fidip.checkpoint import Checkpoint, CheckpointFile, Position, random_state,
 from fidip.data.sampler import EpochBatches
 from fidip.engine.observe import Monitor, save_bad_batch
 from fidip.engine.schedule import LearningRate, warming_average
-from fidip.engine.signals import Interrupted, StopRequest
-from fidip.errors import FidipError
+from fidip.engine.signals import StopRequest
+from fidip.errors import FidipError, Interrupted
 
 logger = logging.getLogger("fidip")
 

@@ -9,14 +9,6 @@ from types import FrameType, TracebackType
 logger = logging.getLogger("fidip")
 
 
-class Interrupted(Exception):
-    """The training was asked to stop and has saved its state. ``status``: exit status, 128 + signal number."""
-
-    def __init__(self, signal_number: int) -> None:
-        super().__init__(f"stopped by {signal.Signals(signal_number).name}")
-        self.status = 128 + signal_number
-
-
 class StopRequest:
     """While it is entered, the first SIGTERM or SIGINT only sets ``received``; a second one acts at once."""
 

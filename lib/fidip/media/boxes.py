@@ -14,16 +14,24 @@ SHRINK, LOOSE = 0.8, 3.0  # who is looked at closer
 HOLD, LOOSEST = 0.98, 2.0  # who is followed: nobody shrinks at once, but poses that miss limbs do
 YIELD = 0.25  # share of the way to the middle of its pose that a followed box goes in a frame
 LEAST_SIDE = 16.0  # px
-FOUND = 0.2  # least mean score of a pose that was found, not guessed
+SUREST = 6  # keypoints that decide whether a person is there: a part of a body may be in view only
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A place to look for a person. box: x, y, w, h image px. track: whose box it is, -1: nobody's yet."""
+    """A place to look for a person.
+
+    Attributes:
+        box: x, y, w, h, image px.
+        box_from: "given", "detector", "track", "previous" or "frame".
+        track: whose box it is; -1: nobody's yet.
+        turn: degrees by which the crop is turned, as in ``fidip.geometry.similarity``.
+    """
 
     box: Array
     box_from: str
     track: int = -1
+    turn: float = 0.0
 
 
 def whole_frame(width: int, height: int) -> Array:
@@ -33,9 +41,21 @@ def whole_frame(width: int, height: int) -> Array:
     return np.array([*low, *extent])
 
 
-def found_pose(score: np.ndarray) -> bool:
-    """Whether the scores (K,) are those of a pose that was found, not guessed."""
-    return len(score) > 0 and float(np.mean(score)) >= FOUND
+def presence(score: np.ndarray) -> float:
+    """Mean of the ``SUREST`` highest scores (K,): how sure it is that a person is there, though parts may be hidden."""
+    return float(np.sort(score)[-SUREST:].mean()) if len(score) else 0.0
+
+
+def person_box(xy: np.ndarray, score: np.ndarray, threshold: float) -> Array:
+    """Box (x, y, w, h) around the keypoints (K, 2) scored ``threshold`` or more, padded; all image px.
+
+    With fewer than four such keypoints, the ``SUREST`` ones with the highest scores count.
+    """
+    sure = xy[score >= threshold]
+    if len(sure) < 4:
+        sure = xy[np.argsort(-score, kind="stable")[:SUREST]]
+    extent = _padded(sure)
+    return np.array([*((sure.min(axis=0) + sure.max(axis=0) - extent) / 2), *extent])
 
 
 def pose_box(xy: np.ndarray, score: np.ndarray, threshold: float, last: np.ndarray) -> Array:

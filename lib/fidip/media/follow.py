@@ -1,6 +1,6 @@
 """From pictures to frames of poses: where to look, who it is, whom to keep."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -9,10 +9,10 @@ from torch import Tensor
 from fidip.errors import DataError
 from fidip.geometry import Array
 from fidip.media.box_file import BoxFile
-from fidip.media.boxes import Candidate, cut, followed_box, inside, overlap, whole_frame
+from fidip.media.boxes import Candidate, cut, followed_box, inside, overlap
 from fidip.media.frames import Frame, Person
 from fidip.media.one_euro import OneEuro
-from fidip.media.predictor import Predictor
+from fidip.media.predictor import Look, Predictor
 from fidip.media.reader import Picture
 from fidip.media.select import Choice
 from fidip.media.tracking import LEAST_IOU, PATIENCE, Tracker
@@ -21,7 +21,9 @@ from fidip.media.tracks import MIN_SCORE
 Detect = Callable[[np.ndarray], Array]  # RGB uint8 (H, W, 3) -> boxes (N, 4) image px
 Crop = tuple[Tensor, Array]  # as Predictor.crop gives it
 
-HELD = 200_000_000  # bytes of pictures that may wait to be looked at again
+HELD = 200_000_000  # bytes of images that may wait to be searched
+RETRY = 5  # frames between two tries of other orientations
+SEARCHED = ("frame", "track", "previous")  # places where a person need not be
 
 
 @dataclass(frozen=True)
@@ -54,20 +56,37 @@ class Plan:
 
 
 @dataclass
+class Waiting:
+    """An image with the places to look at in it; ``search``: no place is known, the person is searched for."""
+
+    picture: Picture
+    candidates: list[Candidate]
+    search: bool = False
+
+
+@dataclass
 class Follower:
-    """Turns pictures into frames. choose: whom to keep, see ``fidip.media.select``."""
+    """Turns images into frames.
+
+    Attributes:
+        choose: whom to keep, see ``fidip.media.select``.
+        others: frames, of those that were searched, in which further persons seem to be in view.
+    """
 
     predictor: Predictor
     plan: Plan
     choose: Choice = list
     tracker: Tracker = field(init=False)
+    others: int = 0
 
     def __post_init__(self) -> None:
         self._renew()
 
     def _renew(self) -> None:
-        plan = self.plan
-        self.tracker = Tracker(self.predictor.skeleton.sigmas, plan.threshold, alone=plan.alone)
+        plan, predictor = self.plan, self.predictor
+        self.tracker = Tracker(
+            predictor.skeleton.sigmas, plan.threshold, alone=plan.alone, found=predictor.kind.found_score
+        )
 
     def restore(self, frames: Iterable[Frame]) -> None:
         """Take up identities and boxes where earlier frames left them."""
@@ -75,62 +94,63 @@ class Follower:
             self.tracker.restore(frame)
 
     def run(self, pictures: Iterable[Picture]) -> Iterator[Frame]:
-        """Yield a frame for each picture, in order; as many go through the network together as may."""
-        waiting: list[tuple[Picture, list[Candidate]]] = []
+        """Yield a frame for each image, in order; as many go through the network together as may."""
+        waiting: list[Waiting] = []
         crops: list[Crop] = []
         held = 0
         for picture in pictures:
             candidates = self._candidates(picture)
-            crops += [self._crop(picture, one.box) for one in candidates]
-            if not any(one.box_from == "frame" for one in candidates):
+            crops += [self._crop(picture, one) for one in candidates or ()]
+            if candidates is not None and self.plan.independent:
                 # its pixels are not needed any more, and what waits must be small
                 picture = replace(picture, rgb=np.zeros((0, 0, 3), np.uint8))
-            waiting.append((picture, candidates))
+            waiting.append(Waiting(picture, candidates or [], search=candidates is None))
             held += picture.rgb.nbytes
-            if not self.plan.independent or len(crops) >= self.predictor.batch or held > HELD:
+            full = len(crops) + sum(one.search for one in waiting) >= self.predictor.batch or held > HELD
+            if not self.plan.independent or full:
                 yield from self._frames(waiting, crops)
                 waiting, crops, held = [], [], 0
         yield from self._frames(waiting, crops)
 
-    def _crop(self, picture: Picture, box: Array) -> Crop:
+    def _crop(self, picture: Picture, place: Candidate) -> Crop:
         try:
-            return self.predictor.crop(picture.rgb, box)
+            return self.predictor.crop(picture.rgb, place.box, place.turn)
         except DataError as error:
             raise DataError(f"{picture.name or f'frame {picture.index}'}: {error}") from error
 
-    def _frames(self, waiting: list[tuple[Picture, list[Candidate]]], crops: list[Crop]) -> Iterator[Frame]:
+    def _frames(self, waiting: Sequence[Waiting], crops: Sequence[Crop]) -> Iterator[Frame]:
         xy, score = self.predictor.joints(crops)
-        self._look_closer(waiting, xy, score)
-        # rounded as they are written, so that a run that goes on sees the same
-        xy, score = np.round(xy, 2), np.round(score, 4)
-        begin = 0
-        for picture, candidates in waiting:
-            part = slice(begin, begin + len(candidates))
-            begin = part.stop
-            yield self._frame(picture, candidates, xy[part], score[part])
+        rows = iter(zip(xy, score, strict=True))
+        searched = [one for one in waiting if one.search]
+        found = iter(self.predictor.search([one.picture.rgb for one in searched], self.plan.threshold))
+        for one in waiting:
+            if one.search:
+                look = next(found)
+                self.others += look.others > 0
+                looks, one.candidates = [look], [Candidate(look.box, "frame", turn=look.turn)]
+            else:
+                looks = [Look(place.box, place.turn, *next(rows)) for place in one.candidates]
+            yield self._frame(one.picture, one.candidates, [self._surer(one, look) for look in looks])
 
-    def _look_closer(self, waiting: list[tuple[Picture, list[Candidate]]], xy: Array, score: Array) -> None:
-        """Look closer at who was found in a whole frame: replaces box, ``xy`` and ``score`` in place."""
-        places = [(picture, candidates, i) for picture, candidates in waiting for i in range(len(candidates))]
-        rows = [row for row, (_, candidates, i) in enumerate(places) if candidates[i].box_from == "frame"]
-        if not rows:
-            return
-        images = [places[row][0].rgb for row in rows]
-        boxes = [places[row][1][places[row][2]].box for row in rows]
-        boxes, xy[rows], score[rows] = self.predictor.look_closer(
-            images, boxes, xy[rows], score[rows], self.plan.threshold
-        )
-        for row, box in zip(rows, boxes, strict=True):
-            _, candidates, i = places[row]
-            candidates[i] = replace(candidates[i], box=box)
+    def _surer(self, one: Waiting, look: Look) -> Look:
+        """Try other orientations of a followed person whose pose is not sure, now and then."""
+        due = not one.search and not self.plan.independent and one.picture.index % RETRY == 0
+        if due and look.sureness < self.predictor.kind.sure_score:
+            return self.predictor.turned(one.picture.rgb, look)
+        return look
 
-    def _frame(self, picture: Picture, candidates: list[Candidate], xy: Array, score: Array) -> Frame:
+    def _frame(self, picture: Picture, candidates: Sequence[Candidate], looks: Sequence[Look]) -> Frame:
         if not self.plan.moving:
             self._renew()
-        persons = [
-            Person(xy[i], score[i], np.round(one.box, 2), one.box_from) for i, one in enumerate(candidates)
-        ]
-        identities = self.tracker.assign(picture.time, persons, [one.track for one in candidates])
+        persons, owners = [], []
+        for place, look in zip(candidates, looks, strict=True):
+            # rounded as they are written, so that a run that goes on sees the same
+            xy, score = np.round(look.xy, 2), np.round(look.score, 4)
+            if place.box_from in SEARCHED and not self.predictor.found(score):
+                continue  # nobody is there
+            persons.append(Person(xy, score, np.round(place.box, 2), place.box_from, turn=look.turn))
+            owners.append(place.track)
+        identities = self.tracker.assign(picture.time, persons, owners)
         known = [
             replace(person, track=identity)
             for person, identity in zip(persons, identities, strict=True)
@@ -138,8 +158,8 @@ class Follower:
         ]
         return Frame(picture.index, picture.time, tuple(self.choose(known)), picture.name)
 
-    def _candidates(self, picture: Picture) -> list[Candidate]:
-        """Where to look in a picture; see ``Plan`` for the order."""
+    def _candidates(self, picture: Picture) -> list[Candidate] | None:
+        """Where to look in an image; see ``Plan`` for the order. None: nothing is known, search it."""
         plan, (height, width) = self.plan, picture.rgb.shape[:2]
         if plan.given is not None:
             boxes = plan.given.of(picture.name, picture.index)
@@ -152,7 +172,7 @@ class Follower:
         known = self._known(width, height) if plan.moving else []
         if plan.detect is not None and self._is_due(picture.index, known):
             known = _with_detections(known, plan.detect(picture.rgb))
-        return known or [Candidate(whole_frame(width, height), "frame")]
+        return known or None
 
     def _known(self, width: int, height: int) -> list[Candidate]:
         """A place for each track: around its last pose, or its last box while it is not lost for long."""
@@ -160,9 +180,9 @@ class Follower:
         for track in self.tracker.tracks.values():
             if not track.missed:
                 box = followed_box(track.xy, track.score, self.plan.threshold, track.box)
-                found.append(Candidate(cut(box, width, height), "track", track.identity))
+                found.append(Candidate(cut(box, width, height), "track", track.identity, track.turn))
             elif track.missed <= PATIENCE:
-                found.append(Candidate(track.box, "previous", track.identity))
+                found.append(Candidate(track.box, "previous", track.identity, track.turn))
         return [one for one in found if inside(one.box, width, height)]
 
     def _is_due(self, index: int, known: list[Candidate]) -> bool:
@@ -180,7 +200,7 @@ def _with_detections(known: list[Candidate], detected: Array) -> list[Candidate]
         shared = overlap(one.box, detected)[0]
         best = int(shared.argmax())
         if shared[best] >= LEAST_IOU and result[best].track < 0:
-            result[best] = Candidate(detected[best], "detector", one.track)
+            result[best] = Candidate(detected[best], "detector", one.track, one.turn)
         else:
             result.append(one)
     return result

@@ -20,7 +20,7 @@ class Person:
 
     xy (K, 2): image px, integer at pixel centres. score (K,): 0..1. box (4,): x, y, w, h in image px, the
     one the crop was made from. box_from: "given", "detector", "track", "previous" or "frame". track: identity, 0 and
-    up. filled (K,): True where a joint was put in by gap filling, not seen.
+    up. filled (K,): True where a joint was put in by gap filling, not seen. turn: degrees by which the crop was turned.
     """
 
     xy: np.ndarray
@@ -29,6 +29,7 @@ class Person:
     box_from: str
     track: int = 0
     filled: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))
+    turn: float = 0.0
 
     def __post_init__(self) -> None:
         if len(self.filled) != len(self.xy):
@@ -77,6 +78,7 @@ def frame_line(frame: Frame) -> str:
             "xy": np.round(person.xy, 2).tolist(),
             "score": np.round(person.score, 4).tolist(),
             "filled": np.flatnonzero(person.filled).tolist(),
+            **({"turn": person.turn} if person.turn else {}),
         }
         for person in frame.persons
     ]
@@ -140,6 +142,7 @@ def _frame(record: dict) -> Frame:
                 one["box_from"],
                 one["track"],
                 filled,
+                float(one.get("turn", 0.0)),
             )
         )
     return Frame(record["index"], record["time"], tuple(persons), record["name"])

@@ -1,12 +1,14 @@
-"""From a picture and boxes to named joints: the same crops, network and decoding as in testing."""
+"""From an image, with or without boxes, to poses: the same crops, network and decoding as in testing."""
 
 import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -15,51 +17,69 @@ from yacs.config import CfgNode
 from fidip import build
 from fidip.codec import HeatmapCodec
 from fidip.config import result_keys
-from fidip.data.augment import CropPolicy
 from fidip.errors import DataError
-from fidip.geometry import clip_box
+from fidip.geometry import clip_box, crop_matrix
 from fidip.inference import Estimator
 from fidip.media.backends import load_network
-from fidip.media.boxes import cut, found_pose, inside, pose_box, whole_frame
+from fidip.media.boxes import cut, inside, person_box, pose_box, presence, whole_frame
+from fidip.media.finder import Finder
+from fidip.media.poses import Poses, stack_poses
 from fidip.media.tracks import MIN_SCORE
-from fidip.models import load_weights
+from fidip.models import PoseNet, load_weights, network_class
 from fidip.runtime import choose_device, fingerprint
-from fidip.skeleton import Skeleton
+from fidip.skeleton import COCO17, Skeleton
 
 # what of a config, besides the weights, changes the joints that are predicted
 _KEYS = ("MODEL.NAME", "MODEL.EXTRA", "MODEL.NUM_JOINTS", "MODEL.IMAGE_SIZE", "MODEL.HEATMAP_SIZE", "MODEL.SIGMA",
          "DATASET.SKELETON", "DATASET.COLOR_RGB", "TEST.POST_PROCESS", "TEST.BLUR_KERNEL", "PRECISION")  # fmt: skip
 
-LOOKS = 4  # at who is searched for in a whole picture, each closer: the person may be a small part of it
+LOOKS = (
+    4  # of a network that searches a whole frame by itself, each closer: the person may be a small part of it
+)
+CLOSER = 2  # looks at whom the finder has found, the second one in the box of the first
+TURNS = (90.0, 180.0, 270.0)  # degrees by which a crop is turned where the pose is not sure upright
+GLIMPSE = 0.2  # least presence at which the finder's person is looked at; below, the whole frame is
 
 
-@dataclass(frozen=True)
-class NamedPose:
-    """Joints of one person by name. xy (K, 2): image px. score (K,): 0..1. box (4,): x, y, w, h image px."""
+@dataclass
+class Look:
+    """A pose and where it was found.
 
-    names: tuple[str, ...]
+    Attributes:
+        box: x, y, w, h of the crop, image px.
+        turn: degrees by which the crop was turned.
+        xy: (K, 2) keypoints, image px.
+        score: (K,), 0..1.
+        others: number of further persons that seem to be in view.
+    """
+
+    box: np.ndarray
+    turn: float
     xy: np.ndarray
     score: np.ndarray
-    box: np.ndarray
+    others: int = 0
 
-    def __getitem__(self, name: str) -> tuple[float, float, float]:
-        """x, y (image px) and score of a joint. Raises KeyError for an unknown name."""
-        if name not in self.names:
-            raise KeyError(f"no joint {name!r}; choose from {', '.join(self.names)}")
-        joint = self.names.index(name)
-        return float(self.xy[joint, 0]), float(self.xy[joint, 1]), float(self.score[joint])
-
-    def as_dict(self) -> dict[str, tuple[float, float, float]]:
-        """All joints: name -> (x, y, score)."""
-        return {name: self[name] for name in self.names}
+    @property
+    def sureness(self) -> float:
+        """Mean score: a network that takes the trunk for the whole child says so by low ones."""
+        return float(np.mean(self.score))
 
 
 class Predictor:
-    """A network that is given pictures and boxes.
+    """A network that is given images and boxes, or finds the person by itself.
 
-    net: images (B, 3, H, W) -> (features, heatmaps). size: of its input (W, H) px. flip: average with the
-    mirrored crop. rgb: False for nets trained on BGR. batch: crops that go through the net together. name:
-    what identifies network and weights in the files that are written.
+    Args:
+        net: images (B, 3, H, W) -> (features, heatmaps).
+        codec: of its heatmaps.
+        size: of its input, (W, H) px.
+        skeleton: its keypoints.
+        device: where it runs.
+        flip: average with the mirrored crop.
+        rgb: False for networks trained on BGR.
+        batch: crops that go through the network together.
+        name: what identifies network and weights in the files that are written.
+        kind: class of the network, which knows what its scores mean.
+        title: name and licence of the network, for people.
     """
 
     def __init__(
@@ -73,9 +93,18 @@ class Predictor:
         rgb: bool = True,
         batch: int = 16,
         name: str = "",
+        kind: type[PoseNet] = PoseNet,
+        title: str = "",
     ) -> None:
-        self.skeleton, self.policy, self.batch, self.name = skeleton, CropPolicy(size, skeleton), batch, name
+        self.skeleton, self.size, self.batch, self.name = skeleton, size, batch, name
+        self.kind, self.title = kind, title
         self.estimator = Estimator(net, codec, size, skeleton, torch.device(device), flip, rgb)
+
+    @cached_property
+    def finder(self) -> Finder | None:
+        """What finds a person in a whole frame; None for networks of other keypoints than a person's."""
+        known = len(set(self.skeleton.names) & set(COCO17.names))
+        return Finder(self.estimator.device) if known > 2 else None
 
     @classmethod
     def from_checkpoint(
@@ -116,36 +145,55 @@ class Predictor:
         keys = {key: value for key, value in result_keys(cfg, testing=True).items() if key.startswith(_KEYS)}
         size, skeleton = testing.policy.size, testing.policy.skeleton
         name = fingerprint([keys, weights, flip])
-        predictor = cls(net, testing.codec, size, skeleton, chosen, flip, True, batch, name)
+        kind = network_class(cfg["MODEL"]["NAME"])
+        predictor = cls(net, testing.codec, size, skeleton, chosen, flip, True, batch, name, kind)
         predictor.estimator = build.build_estimator(cfg, net, chosen)
         predictor.estimator.flip = flip
         return predictor
 
-    def __call__(self, image: np.ndarray, boxes: Sequence[Sequence[float]] | None = None) -> list[NamedPose]:
-        """Joints of the persons in RGB uint8 (H, W, 3), one for each box (x, y, w, h image px).
+    def __call__(self, image: np.ndarray, boxes: Sequence[Sequence[float]] | None = None) -> Poses:
+        """Estimate the keypoints of the persons in an image.
 
-        Without boxes one person is looked for in the whole picture, and closer where found. Raises DataError
-        for another array, and for a box outside the picture.
+        Args:
+            image: RGB uint8 (H, W, 3).
+            boxes: x, y, w, h of each person, image px; without boxes the person nearest the middle is searched for.
+
+        Returns:
+            One pose per box; without boxes one pose, or none where no person was found.
+
+        Raises:
+            DataError: for another kind of array, and for a box outside the image.
         """
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-            raise DataError(f"a picture must be RGB uint8 (H, W, 3), not {image.dtype} {image.shape}")
-        whole = whole_frame(image.shape[1], image.shape[0])
-        places = [whole] if boxes is None else [np.asarray(box, dtype=np.float64) for box in boxes]
-        xy, score = self.joints([self.crop(image, box) for box in places])
+            raise DataError(f"an image must be RGB uint8 (H, W, 3), not {image.dtype} {image.shape}")
         if boxes is None:
-            places, xy, score = self.look_closer([image], places, xy, score)
-        rows = zip(places, xy, score, strict=True)
-        return [NamedPose(self.skeleton.names, a, s, box) for box, a, s in rows]
+            looks = [look for look in self.search([image]) if self.found(look.score)]
+        else:
+            looks = self._looks([image] * len(boxes), [np.asarray(box, dtype=np.float64) for box in boxes])
+        return stack_poses(
+            [k.xy for k in looks], [k.score for k in looks], [k.box for k in looks], self.skeleton
+        )
 
-    def crop(self, image: np.ndarray, box: np.ndarray) -> tuple[Tensor, np.ndarray]:
-        """The net's view of a box (x, y, w, h image px): uint8 (3, H, W), and the map (2, 3) image px -> crop px."""
+    def found(self, score: np.ndarray) -> bool:
+        """Tell whether scores (K,) are those of a person who is there."""
+        return presence(score) >= self.kind.found_score
+
+    def crop(self, image: np.ndarray, box: np.ndarray, turn: float = 0.0) -> tuple[Tensor, np.ndarray]:
+        """Cut out the network's view of a box (x, y, w, h image px), turned by ``turn`` degrees.
+
+        Returns:
+            uint8 (3, H, W), and the map (2, 3) from image px to crop px.
+
+        Raises:
+            DataError: for a box outside the image.
+        """
         height, width = image.shape[:2]
         if not inside(box, width, height):
             shown = ", ".join(f"{value:g}" for value in box)
-            raise DataError(f"box {shown} lies outside the picture of {width} x {height} px; correct it")
-        joints = np.zeros((self.skeleton.num_joints, 3))
-        crop = self.policy(image, clip_box(box, width, height), joints)
-        return torch.from_numpy(crop.image).permute(2, 0, 1).contiguous(), crop.matrix
+            raise DataError(f"box {shown} lies outside the image of {width} x {height} px; correct it")
+        matrix = crop_matrix(clip_box(box, width, height), self.size, turn)
+        view = cv2.warpAffine(image, matrix, self.size, flags=cv2.INTER_LINEAR)
+        return torch.from_numpy(view).permute(2, 0, 1).contiguous(), matrix
 
     def joints(self, crops: Sequence[tuple[Tensor, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
         """Joints of N crops of ``crop``: xy (N, K, 2) image px and score (N, K), 0..1."""
@@ -156,42 +204,78 @@ class Predictor:
             heatmaps = self.estimator.heatmaps(torch.stack([image for image, _ in part]))[1]
             xy, score = self.estimator.codec.decode(heatmaps)
             all_xy.append(self.estimator.to_image(xy.cpu().numpy(), np.stack([matrix for _, matrix in part])))
-            all_scores.append(np.clip(score.cpu().numpy() / self._peak(heatmaps), 0, 1).astype(np.float64))
+            all_scores.append(np.clip(score.cpu().numpy() / self._peak(), 0, 1).astype(np.float64))
         return np.concatenate(all_xy), np.concatenate(all_scores)
 
-    def look_closer(
-        self,
-        images: Sequence[np.ndarray],
-        boxes: Sequence[np.ndarray],
-        xy: np.ndarray,
-        score: np.ndarray,
-        threshold: float = MIN_SCORE,
-    ) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
-        """Look again, closer, at N persons who were found in large boxes: boxes, xy and score of the best look.
+    def search(self, images: Sequence[np.ndarray], threshold: float = MIN_SCORE) -> list[Look]:
+        """Look for one person in each whole frame, RGB uint8 (H, W, 3): the one nearest the middle.
 
-        images: one for each. threshold: least score of a joint that shapes a box. The best look is the one with
-        the highest mean score: a network that takes the trunk for the whole child says so by low ones.
+        threshold: least score of a keypoint that shapes a box. A pose always comes back; ``found`` tells whether
+        somebody was there.
         """
-        boxes, xy, score = list(boxes), xy.copy(), score.copy()
-        looks = dict(enumerate(zip(boxes, xy.copy(), score.copy(), strict=True)))
-        for _ in range(LOOKS - 1):
-            closer = {}
-            for row, (last_box, last_xy, last_score) in looks.items():
-                height, width = images[row].shape[:2]
-                box = cut(pose_box(last_xy, last_score, threshold, last_box), width, height)
-                if found_pose(last_score) and inside(box, width, height):
-                    closer[row] = box
-            found = self.joints([self.crop(images[row], box) for row, box in closer.items()])
-            looks = dict(zip(closer, zip(closer.values(), *found, strict=True), strict=True))
-            for row, (box, new_xy, new_score) in looks.items():
-                if np.mean(new_score) > np.mean(score[row]):
-                    boxes[row], xy[row], score[row] = box, new_xy, new_score
-        return boxes, xy, score
+        looks = self._search(images, 0.0, threshold)
+        for turn in TURNS:
+            unsure = [i for i, look in enumerate(looks) if look.sureness < self.kind.sure_score]
+            turned = self._search([images[i] for i in unsure], turn, threshold)
+            for i, look in zip(unsure, turned, strict=True):
+                if look.sureness > looks[i].sureness:
+                    looks[i] = replace(look, others=looks[i].others)
+        return looks
 
-    def _peak(self, heatmaps: Tensor) -> float:
-        """The maximum of a perfect map: 1, or that of a Gaussian of sum 1 for nets whose maps sum to 1."""
-        sums = heatmaps.sum(dim=(2, 3))
-        if float(heatmaps.min()) >= 0 and float((sums - 1).abs().max()) < 1e-3:
+    def turned(self, image: np.ndarray, look: Look) -> Look:
+        """Look at the same box in other orientations; the surest look."""
+        looks = [look]
+        for turn in (0.0, *TURNS):
+            if turn != look.turn:
+                looks += self._looks([image], [look.box], [turn])
+        return max(looks, key=lambda one: one.sureness)
+
+    def _search(self, images: Sequence[np.ndarray], turn: float, threshold: float) -> list[Look]:
+        """Look for the person of each whole frame with crops turned by ``turn``, each time closer."""
+        if not images:
+            return []
+        boxes = [whole_frame(image.shape[1], image.shape[0]) for image in images]
+        others, count = [0] * len(images), [LOOKS] * len(images)
+        for i, sight in enumerate(self.finder(images, turn) if self.finder else []):
+            others[i] = sight.others
+            box = cut(person_box(sight.xy, sight.score, threshold), *images[i].shape[1::-1])
+            if presence(sight.score) >= GLIMPSE and inside(box, *images[i].shape[1::-1]):
+                boxes[i], count[i] = box, CLOSER
+        looks = self._looks(images, boxes, [turn] * len(images))
+        last = dict(enumerate(looks))
+        for step in range(1, LOOKS):
+            rows, closer = [], []
+            for i, look in last.items():
+                width, height = images[i].shape[1::-1]
+                found = count[i] == CLOSER
+                box = (
+                    person_box(look.xy, look.score, threshold)
+                    if found
+                    else pose_box(look.xy, look.score, threshold, look.box)
+                )
+                box = cut(box, width, height)
+                if step < count[i] and self.found(look.score) and inside(box, width, height):
+                    rows.append(i)
+                    closer.append(box)
+            last = dict(
+                zip(rows, self._looks([images[i] for i in rows], closer, [turn] * len(rows)), strict=True)
+            )
+            for i, look in last.items():
+                if look.sureness > looks[i].sureness or count[i] == CLOSER:
+                    looks[i] = look
+        return [replace(look, others=number) for look, number in zip(looks, others, strict=True)]
+
+    def _looks(
+        self, images: Sequence[np.ndarray], boxes: Sequence[np.ndarray], turns: Sequence[float] = ()
+    ) -> list[Look]:
+        turns = turns or [0.0] * len(boxes)
+        crops = [self.crop(image, box, turn) for image, box, turn in zip(images, boxes, turns, strict=True)]
+        xy, score = self.joints(crops)
+        return [Look(*row) for row in zip(boxes, turns, xy, score, strict=True)]
+
+    def _peak(self) -> float:
+        """The maximum of a perfect map: 1, or that of a Gaussian of sum 1 for networks whose maps sum to 1."""
+        if self.kind.maps_sum_to_one:
             return min(1.0, 1 / (2 * math.pi * self.estimator.codec.sigma**2))
         return 1.0
 

@@ -4,8 +4,8 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from fidip.engine.signals import Interrupted, StopRequest
-from fidip.errors import DataError
+from fidip.engine.signals import StopRequest
+from fidip.errors import DataError, Interrupted
 from fidip.media.follow import Follower, OnlineFilter
 from fidip.media.frames import Frame, Header, PoseFile
 from fidip.media.reader import Source, in_background

@@ -8,9 +8,10 @@ from scipy.optimize import linear_sum_assignment
 
 from fidip.evaluation.nms import joint_terms
 from fidip.geometry import Array
-from fidip.media.boxes import found_pose, overlap
+from fidip.media.boxes import overlap, presence
 from fidip.media.frames import Frame, Person
 from fidip.media.tracks import MIN_SCORE
+from fidip.models import PoseNet
 
 LEAST_OKS = 0.2  # of two poses of one person in neighbouring frames
 LEAST_IOU = 0.3  # of two boxes of one person, where the poses do not tell
@@ -22,7 +23,7 @@ SETTLING = 0.3  # weight of the newest velocity
 
 @dataclass
 class Track:
-    """One identity as last seen. xy (K, 2), box (4,): image px. velocity (2,): px/s. missed: frames since then."""
+    """One identity as last seen. xy (K, 2), box (4,): image px. velocity (2,): px/s. missed: frames since then. turn: of its crop."""
 
     identity: int
     xy: Array
@@ -31,6 +32,7 @@ class Track:
     time: float
     velocity: Array
     missed: int = 0
+    turn: float = 0.0
 
     def expected(self, time: float) -> Array:
         """Where the pose would be at ``time`` s if the person went on as before."""
@@ -42,11 +44,17 @@ class Tracker:
 
     The assignment is the best one for the frame as a whole (Kuhn 1955; scipy's linear_sum_assignment). sigmas:
     per-joint OKS constants. threshold: least score of a joint that is compared. alone: there is one person
-    only, who is 0 whatever happens.
+    only, who is 0 whatever happens. found: least ``presence`` of a pose that was found, not guessed.
     """
 
-    def __init__(self, sigmas: Sequence[float], threshold: float = MIN_SCORE, alone: bool = False) -> None:
-        self.sigmas, self.threshold, self.alone = tuple(sigmas), threshold, alone
+    def __init__(
+        self,
+        sigmas: Sequence[float],
+        threshold: float = MIN_SCORE,
+        alone: bool = False,
+        found: float = PoseNet.found_score,
+    ) -> None:
+        self.sigmas, self.threshold, self.alone, self.found = tuple(sigmas), threshold, alone, found
         self.tracks: dict[int, Track] = {}
         self._next = 0
 
@@ -68,7 +76,7 @@ class Tracker:
         self._remember(frame.time, frame.persons, [person.track for person in frame.persons])
 
     def _match(self, time: float, persons: Sequence[Person], owners: Sequence[int]) -> list[int]:
-        seen = [found_pose(person.score) for person in persons]
+        seen = [self._found(person) for person in persons]
         identities = [-1] * len(persons)
         boxed = [person.box_from in ("given", "detector") for person in persons]
         open_persons = [i for i in self._distinct(persons, seen) if seen[i] or (boxed[i] and owners[i] < 0)]
@@ -114,7 +122,10 @@ class Tracker:
         return float(terms[both].mean())
 
     def _oks(self, track: Track, person: Person, time: float) -> float:
-        return self._similarity(track, person, track.expected(time)) if found_pose(person.score) else 0.0
+        return self._similarity(track, person, track.expected(time)) if self._found(person) else 0.0
+
+    def _found(self, person: Person) -> bool:
+        return presence(person.score) >= self.found
 
     def _remember(self, time: float, persons: Sequence[Person], identities: Sequence[int]) -> None:
         found = dict(zip(identities, persons, strict=True))
@@ -122,7 +133,7 @@ class Tracker:
         for identity, person in found.items():
             self._next = max(self._next, identity + 1)
             track = self.tracks.get(identity)
-            if track is None or found_pose(person.score):
+            if track is None or self._found(person):
                 self.tracks[identity] = self._continued(identity, track, person, time)
             else:
                 track.missed += 1
@@ -140,10 +151,10 @@ class Tracker:
             if both.any():
                 newest = np.median(person.xy[both] - last.xy[both], axis=0) / (time - last.time)
                 velocity = SETTLING * newest + (1 - SETTLING) * last.velocity
-        missed = 0 if found_pose(person.score) else 1
+        missed = 0 if self._found(person) else 1
         if missed and person.box_from == "frame":  # nothing here is worth to be looked at again
             missed = PATIENCE + 1
-        return Track(identity, person.xy, person.score, person.box, time, velocity, missed)
+        return Track(identity, person.xy, person.score, person.box, time, velocity, missed, person.turn)
 
 
 def _iou(track: Track, person: Person, time: float) -> float:

@@ -5,7 +5,7 @@ import pkgutil
 
 from fidip.models.complexity import Complexity, complexity
 from fidip.models.domain import DOMAIN_CLASSIFIERS, reverse_gradient
-from fidip.models.pose import POSE_NETS, PoseNet
+from fidip.models.pose import POSE_NETS, PoseNet, network_class
 from fidip.models.weights import LoadReport, export_weights, load_weights
 
 for _module in pkgutil.iter_modules(__path__, f"{__name__}."):
@@ -20,5 +20,6 @@ __all__ = [
     "complexity",
     "export_weights",
     "load_weights",
+    "network_class",
     "reverse_gradient",
 ]

@@ -105,7 +105,7 @@ class HRNetPose(HRNetTrunk, PoseNet):
 @POSE_NETS.register("adaptive_pose_hrnet")
 def build_hrnet(
     num_joints: int, image_size: tuple[int, int], extra: Mapping[str, Any], pretrained: str = ""
-) -> PoseNet:
+) -> HRNetPose:
     """Build an HRNet from the tables STAGE2, STAGE3, STAGE4 of ``extra``."""
     check_extra("pose_hrnet", extra, _EXTRA_KEYS)
     net = HRNetPose(num_joints, extra, extra.get("FINAL_CONV_KERNEL", 1))

@@ -92,7 +92,7 @@ class MobilePose(MobileNetTrunk, PoseNet):
 @POSE_NETS.register("adaptive_pose_mobile")
 def build_mobile(
     num_joints: int, image_size: tuple[int, int], extra: Mapping[str, Any], pretrained: str = ""
-) -> PoseNet:
+) -> MobilePose:
     """Build the MobileNetV2 pose net; WIDTH_MULT and HEAD_CHANNELS of ``extra`` shrink it."""
     check_extra("pose_mobile", extra, ("WIDTH_MULT", "HEAD_CHANNELS"))
     net = MobilePose(num_joints, extra.get("WIDTH_MULT", 1.0), extra.get("HEAD_CHANNELS", 256))

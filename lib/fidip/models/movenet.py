@@ -118,6 +118,10 @@ class MoveNetPose(PoseNet):
     multiple = 32
     domain_classifier = "mobile"
     joint_layer = "heatmap.final"
+    found_score = (
+        0.42  # chosen on SyRIP's training infants and on images without a person, see docs/movenet.md
+    )
+    sure_score = 0.55
     spare_tensors: tuple[str, ...] = (
         "center.",
         "regress.",
@@ -220,7 +224,7 @@ def _conv1x1(c_in: int, c_out: int) -> nn.Conv2d:
 @POSE_NETS.register("adaptive_pose_movenet")
 def build_movenet(
     num_joints: int, image_size: tuple[int, int], extra: Mapping[str, Any], pretrained: str = ""
-) -> PoseNet:
+) -> MoveNetPose:
     """Build a MoveNet; WIDTH_MULT of ``extra`` is 1.0 for Lightning (the default) and 1.75 for Thunder."""
     check_extra("pose_movenet", extra, ("WIDTH_MULT",))
     net = MoveNetPose(num_joints, extra.get("WIDTH_MULT", 1.0))

@@ -5,7 +5,7 @@ A network is one file beside this one: a subclass of PoseNet and a function that
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, get_type_hints
 
 import torchvision
 from torch import Tensor, nn
@@ -46,6 +46,8 @@ class PoseNet(nn.Module):
         other_names: further tensor namings (theirs -> ours) that load_weights understands.
         spare_tensors: prefixes of tensors that a weights file of this network may hold for another purpose.
         joint_layer: the submodule whose outputs are the joints.
+        found_score: least mean of a pose's six highest scores at which a person counts as found in a video or image.
+        sure_score: mean score of a pose below which other orientations of the crop are tried; 0: never.
     """
 
     stride = 4
@@ -58,10 +60,18 @@ class PoseNet(nn.Module):
     other_names: Sequence[Mapping[str, str]] = ()
     spare_tensors: tuple[str, ...] = ()
     joint_layer = "final_layer"
+    found_score = 0.2
+    sure_score = 0.0
 
     def feature_size(self, image_size: tuple[int, int]) -> tuple[int, int]:
         """Size (w, h) of the feature maps for images of ``image_size`` (W, H) px."""
         return image_size[0] // self.feature_stride, image_size[1] // self.feature_stride
+
+
+def network_class(name: str) -> type[PoseNet]:
+    """Return the class of a registered network: what its builder is annotated to return."""
+    kind: type[PoseNet] = get_type_hints(POSE_NETS[name])["return"]
+    return kind
 
 
 def check_extra(model: str, extra: Mapping[str, Any], used: Sequence[str]) -> None:

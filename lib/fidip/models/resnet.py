@@ -96,7 +96,7 @@ class ResNetPose(ResNetTrunk, PoseNet):
 @POSE_NETS.register("adaptive_pose_resnet")
 def build_resnet(
     num_joints: int, image_size: tuple[int, int], extra: Mapping[str, Any], pretrained: str = ""
-) -> PoseNet:
+) -> ResNetPose:
     """Build a SimpleBaseline ResNet; ``extra`` defaults to 50 layers and three 4x4 deconvolutions of 256."""
     check_extra("pose_resnet", extra, _EXTRA_KEYS)
     depth = extra.get("NUM_LAYERS", 50)

@@ -93,7 +93,7 @@ class TimmPose(PoseNet):
 @POSE_NETS.register("adaptive_pose_timm")
 def build_timm(
     num_joints: int, image_size: tuple[int, int], extra: Mapping[str, Any], pretrained: str = ""
-) -> PoseNet:
+) -> TimmPose:
     """Build a pose net on the timm trunk BACKBONE with a light head of HEAD_CHANNELS (128).
 
     Raises ConfigError when the trunk cannot run at ``image_size``.

@@ -1,0 +1,5 @@
+"""`python -m fidip` is the command `fidip`."""
+
+from fidip.cli import console
+
+console()
