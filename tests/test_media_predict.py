@@ -110,7 +110,10 @@ def test_the_command_gives_the_same_numbers_as_testing(place, capsys):
         assert np.abs(joints - expected[result["image_id"]][:, :2]).max() <= 0.0051
     assert [result["image_id"] for result in results] == sorted(expected)
     shown = capsys.readouterr().out
-    assert "infants: 6 frames, 6 poses; boxes: 6 given" in shown and "not diagnostic" in shown
+    assert shown.startswith(
+        "model: tiny.pth, under the licence of those who trained it; Research use, not diagnostic.\n"
+    )
+    assert shown.endswith("Results are in output/predictions: an infant was found in 6 of 6 images.\n")
     assert Path("output/predictions/infants.csv").is_file()
 
 
@@ -269,14 +272,14 @@ def test_a_box_is_cropped_as_testing_clips_it():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--bundle", "b.safetensors"], "either --cfg"),
-        (["--backend", "onnxruntime"], "needs a --bundle"),
+        (["--bundle", "b.safetensors"], "exclude each other"),
+        (["--backend", "onnxruntime"], "needs a bundle as --model"),
         (["--detector-weights", "x"], "needs --detector"),
         (["--box", "1,2,30,40", "--region", "1,2,30,40"], "exclude each other"),
         (["--choose", "region"], "needs --region"),
         (["--choose", "eldest"], "unknown choice"),
         (["--export", "csv,xls"], "unknown export 'xls'"),
-        (["--blur-faces"], "--blur-faces needs"),
+        (["--blur-faces", "--export", "csv"], "--blur-faces needs"),
         (["--batch", "0"], "--batch must be at least 1"),
     ],
 )

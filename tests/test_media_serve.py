@@ -215,10 +215,12 @@ def test_the_environment_keeps_gradio_quiet(tmp_path, monkeypatch):
 
 
 def test_faulty_arguments():
-    with pytest.raises(ConfigError, match="either --bundle"):
-        main([])
-    with pytest.raises(ConfigError, match="either --bundle"):
+    with pytest.raises(ConfigError, match="or --cfg together with --weights"):
         main(["--cfg", "a.yaml"])
+    with pytest.raises(ConfigError, match="give --model, or --bundle"):
+        main(["--model", "movenet_thunder", "--bundle", "a.safetensors"])
+    with pytest.raises(ConfigError, match=r"unknown model 'thunder'.*movenet_thunder, movenet_lightning"):
+        main(["--model", "thunder"])
     with pytest.raises(ConfigError, match="limits must be positive"):
         main(["--bundle", "a.safetensors", "--max-mb", "0"])
     with pytest.raises(ConfigError, match="must be positive"):

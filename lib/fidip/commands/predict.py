@@ -1,4 +1,4 @@
-"""Find joints in pictures and videos: one file of poses for each source, and what is made from it."""
+"""Estimate keypoints in images and videos: one file of poses for each source, and what is made from it."""
 
 import argparse
 import inspect
@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from fidip.media.follow import Follower, Plan
 from fidip.media.frames import PoseFile
 from fidip.media.movement import MovementOptions, summarise
 from fidip.media.movement_table import NOTICE
-from fidip.media.predictor import Predictor, digest
+from fidip.media.predictor import Predictor, digest, load_named
 from fidip.media.reader import Pictures, Source
 from fidip.media.select import choice
 from fidip.media.session import predict_source
@@ -44,8 +45,10 @@ def main(argv: list[str] | None = None) -> int:
     boxes = _box_file(arguments)
     sources = find_sources(arguments.source, boxes, arguments.rate, arguments.skip_bad)
     predictor = _predictor(arguments)
+    sys.stdout.write(f"model: {predictor.title}; {NOTICE}\n")
     plan = _plan(arguments, boxes)
     options = _options(arguments, boxes)
+    counts = Counts()
     for source, name in zip(sources, _names(sources), strict=True):
         follower = Follower(predictor, _plan_for(source, plan), choose)
         model = f"{predictor.name}-{fingerprint([options, source.facts()])}"
@@ -53,9 +56,51 @@ def main(argv: list[str] | None = None) -> int:
         filtered = stream_path(arguments.out, f"{name}.smooth") if _online(arguments, source) else None
         poses = predict_source(source, follower, path, model, arguments.overwrite, filtered)
         written = _finish(arguments, source, poses, filtered, predictor.skeleton)
-        sys.stdout.write(_summary(poses) + _listing(written))
-    sys.stdout.write(f"{NOTICE}\n")
+        found = Counts.of(poses, follower.others)
+        sys.stdout.write(f"{poses.header.source}: {found.in_words()}\n{_listing(written)}")
+        counts += found
+    sys.stdout.write(_end(arguments.out, counts))
     return 0
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What was found. frames: images or frames looked at; found: those with somebody; others: with further persons."""
+
+    frames: int = 0
+    found: int = 0
+    others: int = 0
+    noun: str = "images"
+
+    @classmethod
+    def of(cls, poses: PoseFile, others: int) -> "Counts":
+        """Count the frames of a file."""
+        persons = [bool(frame.persons) for frame in poses]
+        return cls(len(persons), sum(persons), others, "frames" if poses.header.rate else "images")
+
+    def __add__(self, more: "Counts") -> "Counts":
+        noun = more.noun if self.noun == more.noun or not self.frames else "frames and images"
+        return Counts(self.frames + more.frames, self.found + more.found, self.others + more.others, noun)
+
+    def in_words(self) -> str:
+        """Say it as half a sentence."""
+        return f"an infant was found in {self.found} of {self.frames} {self.noun}"
+
+
+def _end(out: Path, counts: Counts) -> str:
+    """One plain sentence on where results are and what was found, and what to try where little was."""
+    text = f"Results are in {out}: {counts.in_words()}.\n"
+    if counts.others:
+        text += (
+            "Further persons seem to be in view; the one nearest the middle was followed. To choose another, name a "
+            "box (--box X,Y,W,H), or use --detector with --choose smallest.\n"
+        )
+    if not counts.found:
+        text += (
+            "Nobody was found. Check that the infant's whole body is in view and well lit, or name a box around the "
+            "infant with --box X,Y,W,H.\n"
+        )
+    return text
 
 
 def require_writable(folder: Path) -> None:
@@ -81,11 +126,13 @@ def _box_file(arguments: argparse.Namespace) -> BoxFile | None:
 
 def _predictor(arguments: argparse.Namespace) -> Predictor:
     common = (arguments.device, arguments.flip, arguments.batch)
-    if arguments.bundle is not None:
-        return Predictor.from_bundle(arguments.bundle, *common, backend=arguments.backend)
+    if arguments.cfg is None:
+        return load_named(arguments.model, arguments.bundle, *common, backend=arguments.backend)
     cfg = load_config(arguments.cfg, [text for pair in arguments.set for text in pair])
     weights = arguments.weights or build.plan_test(cfg, arguments.cfg).weights
-    return Predictor.from_checkpoint(cfg, weights, *common)
+    predictor = Predictor.from_checkpoint(cfg, weights, *common)
+    predictor.title = f"{weights}, under the licence of those who trained it"
+    return predictor
 
 
 def _plan(arguments: argparse.Namespace, boxes: BoxFile | None) -> Plan:
@@ -169,16 +216,6 @@ def _finish(
         options = MovementOptions(min_score=arguments.threshold)
         written += summarise(PoseFile(written[0]), arguments.out, options)  # it smooths for itself
     return written
-
-
-def _summary(poses: PoseFile) -> str:
-    """How many frames and persons, and where their boxes came from."""
-    frames, origins = 0, Counter[str]()
-    for frame in poses:
-        frames += 1
-        origins.update(person.box_from for person in frame.persons)
-    parts = ", ".join(f"{count} {origin}" for origin, count in origins.most_common())
-    return f"{poses.header.source}: {frames} frames, {origins.total()} poses; boxes: {parts or 'none'}\n"
 
 
 def _listing(files: Sequence[Path]) -> str:

@@ -13,68 +13,94 @@ from fidip.media.select import RULES
 from fidip.media.smoothing import METHODS
 from fidip.media.tracks import MIN_SCORE
 
-EPILOG = f"{NOTICE} docs/predict.md explains every option and every file."
+EPILOG = f"""examples:
+  fidip predict baby.mp4
+  fidip predict photos/ --out results --export csv,coco,overlay
+  fidip predict "visits/*.mp4" --smooth savgol --movement --blur-faces
+  fidip predict baby.jpg --box 120,40,380,300
+
+{NOTICE} docs/predict.md explains every option and every file.
+"""
 
 
 def predict_parser() -> argparse.ArgumentParser:
     """The parser of tools/predict.py and ``fidip predict``."""
     parser = argparse.ArgumentParser(
-        description="Find the joints of infants in pictures and videos.", epilog=EPILOG
+        description="Estimate the 17 COCO keypoints of an infant in images and videos.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "source",
         nargs="+",
         metavar="SOURCE",
-        help="pictures, a folder of them, a pattern, videos, a COCO JSON with boxes, or a camera's number",
+        help="images, a folder of images, a pattern, videos, a COCO JSON with boxes, or a camera's number",
     )
     parser.add_argument(
-        "--out", type=Path, default=Path("output/predictions"), help="folder of results (%(default)s)"
+        "--out",
+        type=Path,
+        default=Path("output/predictions"),
+        help="folder of results (default: %(default)s)",
     )
-    parser.add_argument("--overwrite", action="store_true", help="begin anew instead of going on")
     parser.add_argument(
-        "--export", default="csv", metavar="A,B", help=f"{', '.join(sorted(EXPORTS))}, or none (%(default)s)"
+        "--overwrite", action="store_true", help="discard earlier results instead of resuming"
     )
     parser.add_argument(
-        "--smooth", choices=("none", *sorted(METHODS)), default="none", help="of videos (%(default)s)"
+        "--export",
+        default="csv,overlay",
+        metavar="A,B",
+        help=f"what to write: {', '.join(sorted(EXPORTS))}, or none (default: %(default)s)",
     )
-    parser.add_argument("--movement", action="store_true", help="also summarise the movement of videos")
-    parser.add_argument("--blur-faces", action="store_true", help="in overlay videos and pictures")
+    parser.add_argument(
+        "--smooth",
+        choices=("none", *sorted(METHODS)),
+        default="none",
+        help="smooth videos (default: %(default)s)",
+    )
+    parser.add_argument("--movement", action="store_true", help="also summarise the movement in videos")
+    parser.add_argument("--blur-faces", action="store_true", help="blur faces in overlays")
     parser.add_argument("--threshold", type=float, default=MIN_SCORE, metavar="SCORE",
-                        help="joints scored lower count as not seen (%(default)s)")  # fmt: skip
+                        help="keypoints scored below this count as not detected (default: %(default)s)")  # fmt: skip
     parser.add_argument("--rate", type=float, default=0.0, metavar="FPS",
-                        help="pictures are the frames of one video with so many frames/s")  # fmt: skip
-    parser.add_argument(
-        "--skip-bad", action="store_true", help="leave unreadable pictures out with a warning"
-    )
+                        help="frame rate of images that are the frames of one video, in frames/s")  # fmt: skip
+    parser.add_argument("--skip-bad", action="store_true", help="leave unreadable images out with a warning")
     _add_model(parser)
     _add_boxes(parser)
     return parser
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("network: --cfg with --weights, or --bundle")
-    group.add_argument("--cfg", type=Path, metavar="FILE", help="a YAML file under experiments/")
+    group = parser.add_argument_group("network")
+    group.add_argument("--model", metavar="NAME|FILE",
+                       help="packaged weights (see `fidip weights`), a bundle, or a checkpoint beside its config.yaml "
+                       "(default: movenet_thunder)")  # fmt: skip
+    group.add_argument(
+        "--cfg", type=Path, metavar="FILE", help="a config under experiments/, together with --weights"
+    )
     group.add_argument("--weights", type=Path, metavar="FILE",
-                       help="checkpoint; without it the one that TEST.MODEL_FILE or a training of --cfg left")  # fmt: skip
+                       help="checkpoint for --cfg (default: its TEST.MODEL_FILE, or what its training left)")  # fmt: skip
     group.add_argument("--set", nargs=2, action="append", default=[], metavar=("KEY", "VALUE"),
                        help="override a key of --cfg")  # fmt: skip
     group.add_argument("--bundle", type=Path, metavar="FILE",
-                       help="one file of tools/export_model.py: .safetensors, .onnx or .xml")  # fmt: skip
+                       help="the same as --model FILE")  # fmt: skip
     group.add_argument(
-        "--backend", choices=("auto", *NAMES), default="auto", help="what runs a --bundle (%(default)s)"
+        "--backend",
+        choices=("auto", *NAMES),
+        default="auto",
+        help="what runs a bundle (default: %(default)s)",
     )
-    group.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (%(default)s)")
     group.add_argument(
-        "--batch", type=int, default=16, help="crops that go through the net together (%(default)s)"
+        "--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: %(default)s)"
     )
+    group.add_argument("--batch", type=int, default=16, help="batch size, in crops (default: %(default)s)")
     group.add_argument(
-        "--flip", action="store_true", help="average with the mirrored crop: surer, half as fast"
+        "--flip", action="store_true", help="average with the mirrored image (more accurate, half the speed)"
     )
 
 
 def _add_boxes(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group(
-        "where to look: without any of these the whole frame, then the last pose"
+        "person boxes (default: search the first frame, then follow the last pose)"
     )
     group.add_argument("--boxes", type=Path, metavar="JSON", help="COCO JSON or list of results with boxes")
     group.add_argument("--box", type=parse_box, action="append", default=[], metavar="X,Y,W,H",
@@ -96,7 +122,8 @@ def _add_boxes(parser: argparse.ArgumentParser) -> None:
 
 def exports_of(arguments: argparse.Namespace) -> list[str]:
     """The exports that were asked for. Raises ConfigError for an unknown one."""
-    names = [name for name in arguments.export.split(",") if name and name != "none"]
+    named = [name.strip() for name in arguments.export.split(",")]
+    names = [name for name in named if name and name != "none"]
     for name in names:
         if name not in EXPORTS:
             raise ConfigError(f"unknown export {name!r}; choose from {', '.join(sorted(EXPORTS))} or none")
@@ -107,14 +134,12 @@ def check(arguments: argparse.Namespace) -> None:
     """Raise ConfigError for options that contradict each other or make no sense."""
     given = arguments
     problems = []
-    if (given.cfg is None) == (given.bundle is None):
-        problems.append("give either --cfg (with --weights) or --bundle")
-    if given.bundle is not None and (given.weights is not None or given.set):
-        problems.append("--weights and --set go with --cfg, not with --bundle")
-    if given.cfg is not None and given.backend not in ("auto", "torch"):
-        problems.append(
-            f"--backend {given.backend} needs a --bundle; tools/export_model.py --format makes one"
-        )
+    if sum(one is not None for one in (given.cfg, given.bundle, given.model)) > 1:
+        problems.append("--model, --bundle and --cfg exclude each other")
+    if given.cfg is None and (given.weights is not None or given.set):
+        problems.append("--weights and --set need --cfg")
+    if given.bundle is None and given.model is None and given.backend not in ("auto", "torch"):
+        problems.append(f"--backend {given.backend} needs a bundle as --model; `fidip export` makes one")
     if given.detector_weights is not None and not given.detector:
         problems.append("--detector-weights needs --detector")
     if given.region is not None and given.box:
@@ -122,8 +147,8 @@ def check(arguments: argparse.Namespace) -> None:
     if given.choose == "region" and given.region is None:
         problems.append("--choose region needs --region")
     exports = exports_of(given)
-    if given.blur_faces and not {"video", "pictures"} & set(exports):
-        problems.append("--blur-faces needs --export video or pictures")
+    if given.blur_faces and not {"overlay", "video", "pictures"} & set(exports):
+        problems.append("--blur-faces needs --export overlay, video or pictures")
     for name, least in (("batch", 1), ("detect_every", 0), ("rate", 0), ("threshold", 0)):
         if not getattr(given, name) >= least:
             problems.append(f"--{name.replace('_', '-')} must be at least {least}")

@@ -1,4 +1,4 @@
-"""A web page on this machine: drop a picture or a short video, see the joints, download them."""
+"""Run a local web app: drop an image or a short video, see the keypoints, download them."""
 
 import argparse
 from pathlib import Path
@@ -7,7 +7,7 @@ from fidip.config import load_config
 from fidip.errors import ConfigError
 from fidip.media.backends import NAMES
 from fidip.media.detector import DEFAULT, Detector
-from fidip.media.predictor import Predictor
+from fidip.media.predictor import Predictor, load_named
 from fidip.media.serve.analysis import Limits
 from fidip.media.serve.launch import serve
 from fidip.runtime import choose_device, setup_logging
@@ -30,8 +30,11 @@ def main(argv: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
-    network = parser.add_argument_group("network: --bundle, or --cfg with --weights")
-    network.add_argument("--bundle", type=Path, metavar="FILE", help="one file of tools/export_model.py")
+    network = parser.add_argument_group("network")
+    network.add_argument("--model", metavar="NAME|FILE",
+                         help="packaged weights (see `fidip weights`), a bundle, or a checkpoint beside its config.yaml "
+                         "(default: movenet_thunder)")  # fmt: skip
+    network.add_argument("--bundle", type=Path, metavar="FILE", help="the same as --model FILE")
     network.add_argument("--backend", choices=("auto", *NAMES), default="auto", help="what runs a --bundle")
     network.add_argument("--cfg", type=Path, metavar="FILE", help="a YAML file under experiments/")
     network.add_argument("--weights", type=Path, metavar="FILE", help="checkpoint")
@@ -59,8 +62,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _predictor(args: argparse.Namespace) -> Predictor:
-    if (args.bundle is None) == (args.cfg is None) or (args.cfg is None) != (args.weights is None):
-        raise ConfigError("give either --bundle, or --cfg together with --weights")
-    if args.bundle is not None:
-        return Predictor.from_bundle(args.bundle, args.device, args.flip, backend=args.backend)
+    named = [one for one in (args.model, args.bundle, args.cfg) if one is not None]
+    if len(named) > 1 or (args.cfg is None) != (args.weights is None):
+        raise ConfigError("give --model, or --bundle, or --cfg together with --weights, or none of them")
+    if args.cfg is None:
+        return load_named(args.model, args.bundle, args.device, args.flip, backend=args.backend)
     return Predictor.from_checkpoint(load_config(args.cfg), args.weights, args.device, args.flip)

@@ -2,6 +2,14 @@
 
 from fidip.config.check import check_for_testing, check_for_training
 from fidip.config.defaults import defaults
-from fidip.config.load import load_config, result_keys, run_name
+from fidip.config.load import find_config, load_config, result_keys, run_name
 
-__all__ = ["check_for_testing", "check_for_training", "defaults", "load_config", "result_keys", "run_name"]
+__all__ = [
+    "check_for_testing",
+    "check_for_training",
+    "defaults",
+    "find_config",
+    "load_config",
+    "result_keys",
+    "run_name",
+]

@@ -18,6 +18,9 @@ from fidip.skeleton import SKELETONS, find_skeleton, skeleton_text
 
 logger = logging.getLogger("fidip")
 
+# Where configs come with the package: in a checkout, and in an installed package.
+SHIPPED = (Path(__file__).parents[3] / "experiments", Path(__file__).parents[1] / "experiments")
+
 # What a run is run with, not what comes out of it: left out of the key of a run folder.
 _NO_EFFECT = ("OUTPUT_DIR", "LOG_DIR", "WORKERS", "PIN_MEMORY", "PRINT_FREQ", "AUTO_RESUME", "DEVICE", "DEBUG.",
               "TRAIN.CHECKPOINT_EVERY", "TEST.PICTURES", "TEST.DOMAIN_GAP", "TEST.SAVE_FEATURES")  # fmt: skip
@@ -36,7 +39,7 @@ def load_config(path: str | Path, overrides: list[str] | None = None) -> CfgNode
 
     Raises ConfigError for a missing or broken file, an unknown key (with the nearest names) or a wrong type.
     """
-    path = Path(path)
+    path = find_config(path)
     cfg = defaults()
     for file in _base_chain(path, ()):
         _merge(cfg, _read_yaml(file)[0], str(file))
@@ -47,6 +50,16 @@ def load_config(path: str | Path, overrides: list[str] | None = None) -> CfgNode
     _resolve_skeleton(cfg)
     cfg.freeze()
     return cfg
+
+
+def find_config(path: str | Path) -> Path:
+    """Find a config: the path itself, or else the one of that name below the configs that come with the package."""
+    path = Path(path)
+    if path.exists() or path.is_absolute():
+        return path
+    parts = path.parts[1:] if path.parts[:1] == ("experiments",) else path.parts
+    shipped = (folder.joinpath(*parts) for folder in SHIPPED)
+    return next((file for file in shipped if file.is_file()), path)
 
 
 def result_keys(cfg: CfgNode, testing: bool = False) -> dict[str, Any]:

@@ -20,7 +20,10 @@ from fidip.pixels import normalise
 
 SIZE = 192  # px, input of the finder
 STRIDE = 4  # crop px per heatmap px
-SPREAD = 1.8  # heatmap px, added to distances, as in the published graph
+SPREAD = 1.8  # heatmap px, added to the distance from the expected place, as in the published graph
+MIDDLE = (
+    12.0  # the same for the distance from the middle; 1.8 as published, which overlooks infants at the side
+)
 PERSON = 0.3  # least value of the centre map at a person
 APART = 0.25  # share of the crop's side between two persons' centres, at least
 
@@ -82,7 +85,7 @@ def _read(maps: dict[str, Tensor], matrix: np.ndarray) -> Sight:
     heatmap, center = maps["heatmap"].numpy(), maps["center"][0].sigmoid().numpy()
     count, side, _ = heatmap.shape
     y, x = np.mgrid[:side, :side]
-    weighted = center / (np.hypot(y - side / 2, x - side / 2) + SPREAD)
+    weighted = center / (np.hypot(y - side / 2, x - side / 2) + MIDDLE)
     cy, cx = divmod(int(weighted.argmax()), side)
     aim = maps["regress"].numpy().reshape(count, 2, side, side)[:, :, cy, cx] + [cy, cx]  # (17, 2) y, x
     distance = np.hypot(y - aim[:, 0, None, None], x - aim[:, 1, None, None])

@@ -16,10 +16,10 @@ FAINT: Colour = (235, 235, 235)
 
 @dataclass(frozen=True)
 class Overlay:
-    """Draws the persons of a frame: left yellow, right red, joints that were not seen hollow, and the box.
+    """Draws the persons of a frame: left yellow, right red, keypoints that were not detected hollow, and the box.
 
-    The box is labelled with the track and with where it came from. A joint is hollow when its score is below
-    ``min_score`` or it was put in by gap filling; a limb to it is thin.
+    Where there are several persons, boxes are numbered; where nobody was found, the frame says so. A keypoint is
+    hollow when its score is below ``min_score`` or it was put in by gap filling; a limb to it is thin.
     """
 
     skeleton: Skeleton
@@ -30,9 +30,12 @@ class Overlay:
         """A copy of RGB uint8 (H, W, 3) with the frame's persons on it."""
         canvas = np.ascontiguousarray(image).copy()
         pen = pen_for(canvas.shape)
+        if not frame.persons:
+            _write(canvas, "nobody found", (0, 0), pen)
         for person in frame.persons:
             if self.boxes:
-                _draw_box(canvas, person, pen)
+                several = len(frame.persons) > 1 or person.track > 0
+                _draw_box(canvas, person, pen, f"person {person.track + 1}" if several else "")
             self._draw_person(canvas, person, pen)
         return canvas
 
@@ -60,18 +63,37 @@ def pen_for(shape: Sequence[int]) -> Pen:
     return Pen(PREDICTION_COLOURS, width, width + 1)
 
 
-def _draw_box(canvas: np.ndarray, person: Person, pen: Pen) -> None:
+def _draw_box(canvas: np.ndarray, person: Person, pen: Pen, label: str) -> None:
     limit = 5 * max(canvas.shape)
     x, y, w, h = np.clip(np.rint(person.box), -limit, limit).astype(int).tolist()
     line = max(1, pen.width // 2)
     cv2.rectangle(canvas, (x, y), (x + w, y + h), INK, line + 2, cv2.LINE_AA)
     cv2.rectangle(canvas, (x, y), (x + w, y + h), FAINT, line, cv2.LINE_AA)
-    text, font, scale = f"{person.track} {person.box_from}", cv2.FONT_HERSHEY_SIMPLEX, 0.2 * pen.width
-    (width, height), below = cv2.getTextSize(text, font, scale, line)
-    # above the box, else below it, else inside it, where it lies over the person; never outside the picture
-    left = min(max(x, 0), max(canvas.shape[1] - width - 4, 0))
-    tall = height + below + 2
-    bottom = next((edge for edge in (y - 2, y + h + 2 + tall) if tall <= edge <= canvas.shape[0]), tall)
-    top = bottom - tall
-    cv2.rectangle(canvas, (left, top), (left + width + 4, bottom), INK, cv2.FILLED)
-    cv2.putText(canvas, text, (left + 2, bottom - below), font, scale, FAINT, line, cv2.LINE_AA)
+    if label:
+        tall = _text_size(label, canvas.shape)[1]
+        # above the box, else below it, else inside it, where it lies over the person; never outside the image
+        tops = (y - 2 - tall, y + h + 2)
+        top = next((edge for edge in tops if 0 <= edge <= canvas.shape[0] - tall), 0)
+        _write(canvas, label, (x, top), pen)
+
+
+def _text_size(text: str, shape: Sequence[int]) -> tuple[int, int]:
+    """Width and height in px of a label with its margin, on an image of this shape."""
+    (width, height), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, _scale(shape), 1)
+    return width + 4, height + below + 2
+
+
+def _scale(shape: Sequence[int]) -> float:
+    """Scale of OpenCV's font at which letters are about 1/45 of the longer side."""
+    return max(max(shape[:2]) / 1000, 0.25)
+
+
+def _write(canvas: np.ndarray, text: str, place: tuple[int, int], pen: Pen) -> None:
+    """Write light letters on a dark ground; place: left and top px, moved into the image where need be."""
+    width, tall = _text_size(text, canvas.shape)
+    left, top = min(max(place[0], 0), max(canvas.shape[1] - width, 0)), max(place[1], 0)
+    cv2.rectangle(canvas, (left, top), (left + width, top + tall), INK, cv2.FILLED)
+    below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, _scale(canvas.shape), 1)[1]
+    line = max(1, pen.width // 3)
+    cv2.putText(canvas, text, (left + 2, top + tall - below), cv2.FONT_HERSHEY_SIMPLEX, _scale(canvas.shape),
+                FAINT, line, cv2.LINE_AA)  # fmt: skip

@@ -16,16 +16,17 @@ from yacs.config import CfgNode
 
 from fidip import build
 from fidip.codec import HeatmapCodec
-from fidip.config import result_keys
-from fidip.errors import DataError
+from fidip.config import load_config, result_keys
+from fidip.errors import ConfigError, DataError
 from fidip.geometry import clip_box, crop_matrix
 from fidip.inference import Estimator
-from fidip.media.backends import load_network
+from fidip.media.backends import BACKENDS, load_network
 from fidip.media.boxes import cut, inside, person_box, pose_box, presence, whole_frame
 from fidip.media.finder import Finder
 from fidip.media.poses import Poses, stack_poses
 from fidip.media.tracks import MIN_SCORE
 from fidip.models import PoseNet, load_weights, network_class
+from fidip.packaged import DEFAULT, find_weights, packaged_models
 from fidip.runtime import choose_device, fingerprint
 from fidip.skeleton import COCO17, Skeleton
 
@@ -278,6 +279,69 @@ class Predictor:
         if self.kind.maps_sum_to_one:
             return min(1.0, 1 / (2 * math.pi * self.estimator.codec.sigma**2))
         return 1.0
+
+
+def load(
+    model: str | Path = "default",
+    device: str = "auto",
+    flip: bool = False,
+    batch: int = 16,
+    backend: str = "auto",
+) -> Predictor:
+    """Load a pose network that is ready to use.
+
+    Args:
+        model: "default", the name of packaged weights (``fidip weights``), a bundle (.safetensors, .onnx, .xml), or a
+            checkpoint whose run folder has its config.yaml.
+        device: auto, cpu, cuda, cuda:N or mps.
+        flip: average with the mirrored image: more accurate, half the speed.
+        batch: crops that go through the network together.
+        backend: what runs a bundle: auto, torch, onnxruntime or openvino.
+
+    Raises:
+        ConfigError: for an unknown name, and for a checkpoint without a config.
+        WeightsError, DataError: for a file that cannot be used.
+    """
+    packaged = packaged_models()
+    facts = packaged.get(DEFAULT if str(model) == "default" else str(model))
+    if facts is not None:
+        cfg = load_config(facts.config)
+        predictor = Predictor.from_checkpoint(cfg, find_weights(facts.name), device, flip, batch)
+        predictor.title = f"{facts.title} ({facts.licence}, {facts.holder})"
+        return predictor
+    path = Path(model)
+    if not path.is_file():
+        raise ConfigError(
+            f"unknown model {str(model)!r}: no such file, and packaged are {', '.join(packaged)}; see `fidip weights`"
+        )
+    config = path.parent / "config.yaml"
+    if path.suffix in BACKENDS and not (path.suffix == ".safetensors" and config.is_file()):
+        predictor = Predictor.from_bundle(path, device, flip, batch, backend)
+    elif config.is_file():
+        predictor = Predictor.from_checkpoint(load_config(config), path, device, flip, batch)
+    else:
+        raise ConfigError(
+            f"checkpoint {path}: there is no config.yaml beside it; name its config with --cfg FILE, or give a bundle "
+            f"({', '.join(BACKENDS)})"
+        )
+    predictor.title = f"{path.name}, under the licence of those who trained it"
+    return predictor
+
+
+def load_named(
+    model: str | None,
+    bundle: Path | None,
+    device: str = "auto",
+    flip: bool = False,
+    batch: int = 16,
+    backend: str = "auto",
+) -> Predictor:
+    """Load what the options --model and --bundle name; the default without either. The rest is as in ``load``."""
+    if bundle is None:
+        return load(model or "default", device, flip, batch, backend)
+    predictor = Predictor.from_bundle(bundle, device, flip, batch, backend)
+    predictor.title = f"{bundle.name}, under the licence of those who trained it"
+    return predictor
 
 
 def digest(path: Path) -> str:

@@ -114,7 +114,9 @@ def load_tensors(
             own[name].copy_(tensors[name])
         for name in report.mismatched if known else ():
             own[name][list(known)] = tensors[name][list(known.values())].to(own[name])
-    logger.info("%s: %s", source, report.summary())
+    logger.log(
+        logging.INFO if joints or not report.complete else logging.DEBUG, "%s: %s", source, report.summary()
+    )
     return report
 
 

@@ -2,6 +2,7 @@
 
 from fidip.media.export.coco import write_coco
 from fidip.media.export.dlc import write_dlc
+from fidip.media.export.overlay import write_overlay
 from fidip.media.export.pictures import write_pictures
 from fidip.media.export.sleap import write_sleap
 from fidip.media.export.tables import write_csv, write_parquet
@@ -17,6 +18,7 @@ EXPORTS.update(
     coco=write_coco,
     csv=write_csv,
     dlc=write_dlc,
+    overlay=write_overlay,
     parquet=write_parquet,
     pictures=write_pictures,
     sleap=write_sleap,
