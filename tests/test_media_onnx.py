@@ -32,6 +32,7 @@ NETS = {
     "mobile": TINY_MOBILE,
     "resnet": TINY_RESNET,
     "hrnet": TINY_HRNET,
+    "movenet": {"WIDTH_MULT": 0.25},
     "timm": {"BACKBONE": "mobilenetv3_small_050", "HEAD_CHANNELS": 16},
 }
 
@@ -48,7 +49,7 @@ def network(folder, name):
     for layer in model.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):  # heads begin with weights near 0
             nn.init.kaiming_normal_(layer.weight, mode="fan_out")
-    if name != "mobile":  # its maps sum to 1 anyway
+    if name not in ("mobile", "movenet"):  # their maps sum to 1, or are in 0..1, anyway
         last = [layer for layer in model.modules() if isinstance(layer, nn.Conv2d)][-1]
         with torch.no_grad():
             peak = model(torch.randn(4, 3, 96, 64))[1].abs().max()

@@ -9,12 +9,16 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 from yacs.config import CfgNode
 
-from fidip.build.model import build_classifier
+from fidip.build.model import build_classifier, build_model
+from fidip.config import load_config
 from fidip.engine.schedule import warming_average
+from fidip.errors import ConfigError
 from fidip.models.domain import PooledDomainClassifier
 from fidip.models.pose import PoseNet
+from fidip.models.weights import load_weights
 from fidip.tasks import (
     AdaptivePoseTask,
+    DistillTask,
     MatchedPoseTask,
     MeanTeacherTask,
     PoseTask,
@@ -75,4 +79,15 @@ def pose_task(
         return partial(MatchedPoseTask, model, DISTANCES[method], strength, **options)
     if isinstance(companion, AveragedModel):
         return partial(MeanTeacherTask, model, companion, strength, **options)
+    if cfg.DISTILL.TEACHER:
+        other = load_config(cfg.DISTILL.CONFIG)
+        if other.MODEL.NUM_JOINTS != cfg.MODEL.NUM_JOINTS:
+            raise ConfigError(
+                f"DISTILL.CONFIG {cfg.DISTILL.CONFIG}: the teacher has {other.MODEL.NUM_JOINTS} joints, the network "
+                f"{cfg.MODEL.NUM_JOINTS}"
+            )
+        teacher = build_model(other)
+        load_weights(teacher, cfg.DISTILL.TEACHER)
+        size = (other.MODEL.IMAGE_SIZE[0], other.MODEL.IMAGE_SIZE[1])
+        return partial(DistillTask, model, teacher, size, cfg.DISTILL.FACTOR, **options)
     return partial(PoseTask, model, **options)

@@ -72,6 +72,13 @@ def check_for_training(cfg: CfgNode) -> None:
         problems.append("TRAIN.FREEZE would freeze random weights: set MODEL.PRETRAINED, or TRAIN.FREEZE []")
     if cfg.LOSS.KIND == "cross_entropy" and cfg.LOSS.USE_OHKM:
         problems.append("LOSS.KIND cross_entropy has no hard-joint variant: set LOSS.USE_OHKM False")
+    if cfg.DISTILL.TEACHER and adaptive:
+        problems.append("DISTILL.TEACHER and ADAPT.METHOD exclude each other: set ADAPT.METHOD none")
+    if cfg.DISTILL.TEACHER and not (cfg.DISTILL.CONFIG and cfg.DISTILL.FACTOR > 0):
+        problems.append(
+            "DISTILL.TEACHER needs DISTILL.CONFIG, the teacher's config, and DISTILL.FACTOR above 0"
+        )
+    problems += _missing(cfg, "DISTILL.TEACHER")
     problems += _augment_problems(cfg.AUGMENT)
     for key in ("TRAIN.EMA", "TRAIN.BLEND", "ADAPT.TEACHER_DECAY"):
         if not 0 <= _get(cfg, key) < 1:

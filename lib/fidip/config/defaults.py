@@ -90,6 +90,12 @@ _C.ADAPT.METHOD = ""  # none | grl (FiDIP) | cdan | mmd | coral | mean_teacher; 
 _C.ADAPT.LAMBDA_SCHEDULE = "constant"  # constant | warmup: TRAIN.LAMBDA is reached gradually
 _C.ADAPT.TEACHER_DECAY = 0.99  # mean_teacher: decay a step of the teacher's weights, reached gradually
 
+# --- distillation: learning from the heatmaps of a larger network ---------------------------------------
+_C.DISTILL = CfgNode()
+_C.DISTILL.TEACHER = ""  # weights of the teacher: a file, or packaged ones; empty: no distillation
+_C.DISTILL.CONFIG = ""  # config of the teacher
+_C.DISTILL.FACTOR = 1.0  # factor on the distillation loss
+
 # --- training ---------------------------------------------------------------------------------------
 _C.TRAIN = CfgNode()
 _C.TRAIN.OPTIMIZER = "adam"  # adam | adamw | sgd

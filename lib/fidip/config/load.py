@@ -30,6 +30,7 @@ _NEUTRAL = {
     "TRAIN.END_STEP": 0,
     "TRAIN.BLEND": 0.0,
     "DATASET.REAL_COUNT": 0,
+    **{f"DISTILL.{key}": value for key, value in defaults().DISTILL.items()},
     **{f"AUGMENT.{key}": value for key, value in defaults().AUGMENT.items()},
 }
 

@@ -7,12 +7,14 @@ from fidip.tasks.adversarial import (
     features_alone,
     features_at_joints,
 )
+from fidip.tasks.distill import DistillTask
 from fidip.tasks.matching import MatchedPoseTask, coral, mmd
 from fidip.tasks.pose import DomainWeights, PoseLoss, PoseTask, Strength, frozen_names
 from fidip.tasks.teacher import MeanTeacherTask, perturbed
 
 __all__ = [
     "AdaptivePoseTask",
+    "DistillTask",
     "DomainWarmupTask",
     "DomainWeights",
     "MatchedPoseTask",

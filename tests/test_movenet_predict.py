@@ -1,0 +1,150 @@
+"""The packaged default in use: found without a box, in any orientation, and nobody where nobody is."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+import fidip
+from fidip.cli import COMMANDS
+from fidip.cli import main as console
+from fidip.errors import ConfigError
+from fidip.media.finder import Finder
+from fidip.media.frames import PoseFile
+from fidip.media.poses import stack_poses
+from fidip.media.predictor import load
+from fidip.pixels import read_rgb
+from fidip.skeleton import COCO17
+
+PARITY = Path(__file__).parent / "data" / "movenet_parity.npz"
+
+
+@pytest.fixture(scope="module")
+def infant():
+    """A synthetic infant, RGB uint8 (256, 256, 3)."""
+    return np.load(PARITY)["thunder_images"][0]
+
+
+@pytest.fixture(scope="module")
+def lightning():
+    return load("movenet_lightning", "cpu")
+
+
+def placed(image, size, corner, side):
+    """The image on a grey ground of ``size`` (W, H) px, ``side`` px large."""
+    ground = np.full((size[1], size[0], 3), 118, np.uint8)
+    x, y = corner
+    ground[y : y + side, x : x + side] = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
+    return ground
+
+
+def test_the_infant_is_found_without_a_box_at_any_place(infant, lightning):
+    assert len(lightning(infant)) == 1
+    (near,) = lightning.search([infant])
+    (far,) = lightning.search([placed(infant, (400, 320), (120, 50), 256)])
+    assert np.median(np.abs(far.xy - near.xy - [120, 50])) < 4  # px; other crops of the same infant
+    assert near.box == pytest.approx(far.box - [120, 50, 0, 0], abs=25)
+
+
+def test_poses_turn_with_the_image(infant, lightning):
+    upright = lightning(infant).keypoints[0]
+    turned = lightning(np.ascontiguousarray(infant[::-1, ::-1])).keypoints[0]
+    assert np.median(np.abs(255 - turned - upright)) < 4  # px
+
+
+def test_nobody_is_reported_where_nobody_is(lightning):
+    rng = np.random.default_rng(0)
+    for image in (np.zeros((120, 160, 3), np.uint8), rng.integers(0, 256, (120, 160, 3), dtype=np.uint8)):
+        assert len(lightning(image)) == 0
+
+
+def test_a_large_frame_is_shrunk_before_the_finder_sees_it(infant, lightning):
+    finder = lightning.finder
+    assert isinstance(finder, Finder)
+    small = finder([infant])[0]
+    large = finder([cv2.resize(infant, (2048, 2048), interpolation=cv2.INTER_CUBIC)])[0]
+    np.testing.assert_allclose((large.xy - 3.5) / 8, small.xy, atol=2.5)  # px of the small image
+
+
+def test_poses_are_reached_by_name_and_by_person():
+    xy = np.arange(68, dtype=float).reshape(2, 17, 2)
+    poses = stack_poses(list(xy), [np.full(17, 0.5), np.full(17, 0.9)], [np.zeros(4), np.ones(4)], COCO17)
+    assert poses["left_wrist"].tolist() == [[18, 19, 0.5], [52, 53, 0.9]]
+    assert (
+        len(poses) == 2 and poses[1].keypoints.shape == (1, 17, 2) and poses[-1].boxes.tolist() == [[1] * 4]
+    )
+    assert [one.scores[0, 0] for one in poses] == [0.5, 0.9]
+    with pytest.raises(KeyError, match="no keypoint 'tail'; choose from nose"):
+        poses["tail"]
+    with pytest.raises(IndexError):
+        poses[2]
+    records = poses.to_coco(7)
+    assert records[1]["image_id"] == 7 and records[1]["keypoints"][:3] == [34.0, 35.0, 0.9]
+    table = poses.to_dataframe()
+    assert table.shape == (34, 5) and table.query("person == 1 and joint == 'nose'").x.item() == 34
+    assert len(stack_poses([], [], [], COCO17)) == 0 and stack_poses([], [], [], COCO17).keypoints.shape == (
+        0,
+        17,
+        2,
+    )
+
+
+def test_drawing_leaves_the_image_alone(infant, lightning):
+    before = infant.copy()
+    drawn = lightning(infant).draw(infant)
+    assert (
+        np.array_equal(before, infant) and not np.array_equal(drawn, infant) and drawn.shape == infant.shape
+    )
+
+
+def test_the_command_needs_nothing_but_a_file(infant, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    cv2.imwrite("baby.png", infant[..., ::-1])
+    cv2.imwrite("wall.png", np.full((90, 120, 3), 200, np.uint8))
+    assert console(["predict", "baby.png", "--model", "movenet_lightning"]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0].startswith("model: MoveNet Lightning (Apache-2.0, Google LLC); Research use")
+    assert shown[-1] == "Results are in output/predictions: an infant was found in 1 of 1 images."
+    (frame,) = PoseFile(Path("output/predictions/baby.poses.jsonl"))
+    (pose,) = load("movenet_lightning", "cpu")(infant)
+    assert frame.persons[0].xy == pytest.approx(pose.keypoints[0], abs=0.0051)
+    overlay = read_rgb(Path("output/predictions/baby.overlay/baby.jpg"))
+    assert overlay.shape == infant.shape and np.abs(overlay.astype(int) - infant).max() > 100
+    assert console(["predict", "wall.png", "--model", "movenet_lightning", "--out", "w"]) == 0
+    shown = capsys.readouterr().out
+    assert "found in 0 of 1 images" in shown and "Nobody was found. Check" in shown
+
+
+def test_an_unknown_model_lists_the_known_ones():
+    with pytest.raises(
+        ConfigError, match=r"unknown model 'thunder'.* packaged are movenet_thunder, movenet_light"
+    ):
+        load("thunder")
+
+
+def test_weights_are_listed(capsys):
+    assert console(["weights"]) == 0
+    shown = capsys.readouterr().out
+    assert "movenet_thunder (default)" in shown and shown.count("Apache-2.0, Google LLC") == 2
+
+
+def test_help_names_every_command_and_loads_nothing_heavy():
+    code = (
+        "import sys, fidip, fidip.cli; fidip.cli.main([]); "
+        "sys.exit(bool({'torch', 'cv2', 'numpy', 'yacs'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, "a heavy module was imported"
+    assert all(f"  {name} " in done.stdout for name in COMMANDS) and done.stdout.count("fidip predict ") >= 3
+    module = subprocess.run([sys.executable, "-m", "fidip"], capture_output=True, text=True, check=True)
+    assert module.stdout == done.stdout
+
+
+def test_the_package_offers_its_names_lazily():
+    assert fidip.load is load and callable(fidip.load_config) and fidip.Poses.__name__ == "Poses"
+    assert set(fidip.__all__) <= set(dir(fidip))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        fidip.nothing  # noqa: B018
