@@ -19,7 +19,6 @@ class ToyPose(PoseNet):
     feature_stride = 4
     feature_channels = 6
     maps_sum_to_one = True
-    freeze_presets = {"stem": ("stem",)}
     found_score = 0.0
 
     def __init__(self, num_joints):
