@@ -57,7 +57,10 @@ def test_a_config_names_the_teacher(tmp_path, monkeypatch):
     [
         (["DISTILL.TEACHER", "tiny.yaml"], "exclude each other"),
         (["DISTILL.TEACHER", "tiny.yaml", "ADAPT.METHOD", "none"], "needs DISTILL.CONFIG"),
-        (["DISTILL.TEACHER", "no.pth", "DISTILL.CONFIG", "tiny.yaml", "ADAPT.METHOD", "none"], "no.pth does not exist"),
+        (
+            ["DISTILL.TEACHER", "no.pth", "DISTILL.CONFIG", "tiny.yaml", "ADAPT.METHOD", "none"],
+            "no.pth does not exist",
+        ),
     ],
 )
 def test_contradictions_are_named(tmp_path, monkeypatch, keys, words):

@@ -300,5 +300,7 @@ def test_a_bundle_is_config_and_weights_in_one(place):
     assert main([picture, "--bundle", "tiny.safetensors", "--out", "b", "--device", "cpu", *whole]) == 0
     (one,), (other,) = poses("infants00000"), poses("infants00000", "b")
     np.testing.assert_array_equal(one.persons[0].xy, other.persons[0].xy)
-    found = Predictor.from_bundle("tiny.safetensors", "cpu")(read_rgb(Path(picture)), [[16, 12, 128, 96]])
+    found = Predictor.from_bundle("tiny.safetensors", "cpu", flip=True)(
+        read_rgb(Path(picture)), [[16, 12, 128, 96]]
+    )
     assert found.keypoints[0] == pytest.approx(one.persons[0].xy, abs=0.0051)

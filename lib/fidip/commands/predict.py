@@ -50,6 +50,7 @@ def main(argv: list[str] | None = None) -> int:
     options = _options(arguments, boxes)
     counts = Counts()
     for source, name in zip(sources, _names(sources), strict=True):
+        predictor.estimator.flip = not source.moving if arguments.flip is None else arguments.flip
         follower = Follower(predictor, _plan_for(source, plan), choose)
         model = f"{predictor.name}-{fingerprint([options, source.facts()])}"
         path = stream_path(arguments.out, name)
@@ -125,7 +126,7 @@ def _box_file(arguments: argparse.Namespace) -> BoxFile | None:
 
 
 def _predictor(arguments: argparse.Namespace) -> Predictor:
-    common = (arguments.device, arguments.flip, arguments.batch)
+    common = (arguments.device, bool(arguments.flip), arguments.batch)
     if arguments.cfg is None:
         return load_named(arguments.model, arguments.bundle, *common, backend=arguments.backend)
     cfg = load_config(arguments.cfg, [text for pair in arguments.set for text in pair])
@@ -165,7 +166,7 @@ def _options(arguments: argparse.Namespace, given: BoxFile | None) -> list:
     detector = (
         [arguments.detector, arguments.detector_score, arguments.detect_every] if arguments.detector else []
     )
-    return [files, boxes, detector, arguments.choose, arguments.threshold, arguments.rate]
+    return [files, boxes, detector, arguments.choose, arguments.threshold, arguments.rate, arguments.flip]
 
 
 def _names(sources: Sequence[Source]) -> list[str]:

@@ -94,7 +94,9 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--batch", type=int, default=16, help="batch size, in crops (default: %(default)s)")
     group.add_argument(
-        "--flip", action="store_true", help="average with the mirrored image (more accurate, half the speed)"
+        "--flip",
+        action=argparse.BooleanOptionalAction,
+        help="average with the mirrored image: more accurate, half the speed (default: for images, not for videos)",
     )
 
 

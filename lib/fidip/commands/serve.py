@@ -39,7 +39,8 @@ def _parser() -> argparse.ArgumentParser:
     network.add_argument("--cfg", type=Path, metavar="FILE", help="a YAML file under experiments/")
     network.add_argument("--weights", type=Path, metavar="FILE", help="checkpoint")
     network.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (auto)")
-    network.add_argument("--flip", action="store_true", help="average with the mirrored crop; twice the time")
+    network.add_argument("--flip", action="store_true",
+                         help="average with the mirrored image (more accurate, half the speed)")  # fmt: skip
     network.add_argument(
         "--detector-weights", type=Path, metavar="FILE", help="offers a person detector of torchvision"
     )

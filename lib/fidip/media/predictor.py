@@ -167,6 +167,7 @@ class Predictor:
         """
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             raise DataError(f"an image must be RGB uint8 (H, W, 3), not {image.dtype} {image.shape}")
+        image = np.ascontiguousarray(image)  # a channel-reversed view will do too
         if boxes is None:
             looks = [look for look in self.search([image]) if self.found(look.score)]
         else:
@@ -284,7 +285,7 @@ class Predictor:
 def load(
     model: str | Path = "default",
     device: str = "auto",
-    flip: bool = False,
+    flip: bool = True,
     batch: int = 16,
     backend: str = "auto",
 ) -> Predictor:
@@ -294,7 +295,7 @@ def load(
         model: "default", the name of packaged weights (``fidip weights``), a bundle (.safetensors, .onnx, .xml), or a
             checkpoint whose run folder has its config.yaml.
         device: auto, cpu, cuda, cuda:N or mps.
-        flip: average with the mirrored image: more accurate, half the speed.
+        flip: average with the mirrored image: 2 AP more with the default model, half the speed.
         batch: crops that go through the network together.
         backend: what runs a bundle: auto, torch, onnxruntime or openvino.
 
@@ -332,7 +333,7 @@ def load_named(
     model: str | None,
     bundle: Path | None,
     device: str = "auto",
-    flip: bool = False,
+    flip: bool = True,
     batch: int = 16,
     backend: str = "auto",
 ) -> Predictor:
