@@ -60,10 +60,7 @@ def main(argv: list[str] | None = None) -> int:
             )
     if arguments.empty is not None:
         images = pictures_in(arguments.empty)
-        found = sum(
-            predictor.found(predictor.search([read_rgb(path)])[0].score)
-            for path in progress(images, len(images), "empty")
-        )
+        found = sum(len(predictor(read_rgb(path))) for path in progress(images, len(images), "empty"))
         share = 100 * (1 - found / len(images))
         sys.stdout.write(f"images without a person: no pose in {share:.1f} % of {len(images)}\n")
     return 0
@@ -113,7 +110,7 @@ def row(content: dict, records: Sequence[Record], looks: Sequence[Look], predict
         np.stack([look.score for look in looks]),
     )
     metrics = evaluator.summarize()
-    missed = np.mean([not predictor.found(look.score) for look in looks])
+    missed = np.mean([not predictor.found(look.score, look.turn) for look in looks])
     wrong = np.mean([oks(record, look) < WRONG for record, look in zip(records, looks, strict=True)])
     numbers = "".join(f"{100 * (metrics[name] or 0):7.1f}" for name in SHOWN)
     return f"{numbers} {100 * missed:7.1f}% {100 * wrong:5.1f}%"

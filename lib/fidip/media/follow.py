@@ -146,7 +146,8 @@ class Follower:
         for place, look in zip(candidates, looks, strict=True):
             # rounded as they are written, so that a run that goes on sees the same
             xy, score = np.round(look.xy, 2), np.round(look.score, 4)
-            if place.box_from in SEARCHED and not self.predictor.found(score):
+            turn = look.turn if place.box_from == "frame" else 0.0
+            if place.box_from in SEARCHED and not self.predictor.found(score, turn):
                 continue  # nobody is there
             persons.append(Person(xy, score, np.round(place.box, 2), place.box_from, turn=look.turn))
             owners.append(place.track)

@@ -169,16 +169,16 @@ class Predictor:
             raise DataError(f"an image must be RGB uint8 (H, W, 3), not {image.dtype} {image.shape}")
         image = np.ascontiguousarray(image)  # a channel-reversed view will do too
         if boxes is None:
-            looks = [look for look in self.search([image]) if self.found(look.score)]
+            looks = [look for look in self.search([image]) if self.found(look.score, look.turn)]
         else:
             looks = self._looks([image] * len(boxes), [np.asarray(box, dtype=np.float64) for box in boxes])
         return stack_poses(
             [k.xy for k in looks], [k.score for k in looks], [k.box for k in looks], self.skeleton
         )
 
-    def found(self, score: np.ndarray) -> bool:
-        """Tell whether scores (K,) are those of a person who is there."""
-        return presence(score) >= self.kind.found_score
+    def found(self, score: np.ndarray, turn: float = 0.0) -> bool:
+        """Tell whether scores (K,) are those of a person who is there; a crop turned by ``turn`` has to be surer."""
+        return presence(score) >= self.kind.found_score + (self.kind.turn_margin if turn else 0.0)
 
     def crop(self, image: np.ndarray, box: np.ndarray, turn: float = 0.0) -> tuple[Tensor, np.ndarray]:
         """Cut out the network's view of a box (x, y, w, h image px), turned by ``turn`` degrees.
@@ -220,7 +220,7 @@ class Predictor:
             unsure = [i for i, look in enumerate(looks) if look.sureness < self.kind.sure_score]
             turned = self._search([images[i] for i in unsure], turn, threshold)
             for i, look in zip(unsure, turned, strict=True):
-                if look.sureness > looks[i].sureness:
+                if look.sureness > looks[i].sureness and self.found(look.score, turn):
                     looks[i] = replace(look, others=looks[i].others)
         return looks
 

@@ -118,9 +118,9 @@ class MoveNetPose(PoseNet):
     multiple = 32
     domain_classifier = "mobile"
     joint_layer = "heatmap.final"
-    found_score = (
-        0.42  # chosen on SyRIP's training infants and on images without a person, see docs/movenet.md
-    )
+    # chosen on SyRIP's training infants and on images without a person, see docs/movenet.md
+    found_score = 0.42
+    turn_margin = 0.18
     sure_score = 0.55
     spare_tensors: tuple[str, ...] = (
         "center.",

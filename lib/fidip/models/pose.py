@@ -47,6 +47,7 @@ class PoseNet(nn.Module):
         spare_tensors: prefixes of tensors that a weights file of this network may hold for another purpose.
         joint_layer: the submodule whose outputs are the joints.
         found_score: least mean of a pose's six highest scores at which a person counts as found in a video or image.
+        turn_margin: what is added to found_score where the crop had to be turned: four looks go wrong more often than one.
         sure_score: mean score of a pose below which other orientations of the crop are tried; 0: never.
     """
 
@@ -61,6 +62,7 @@ class PoseNet(nn.Module):
     spare_tensors: tuple[str, ...] = ()
     joint_layer = "final_layer"
     found_score = 0.2
+    turn_margin = 0.0
     sure_score = 0.0
 
     def feature_size(self, image_size: tuple[int, int]) -> tuple[int, int]:
