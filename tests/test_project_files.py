@@ -153,3 +153,21 @@ def test_scripts_run_from_another_folder(path, tmp_path):
 
 def test_lib_makefile_has_nothing_to_do():
     assert "nothing to compile" in run("make", folder=ROOT / "lib").stdout
+
+
+def test_a_built_package_holds_all_code_configs_and_weights(tmp_path):
+    """From a copy without leftovers of earlier builds, which would hide what is missing."""
+    for path in tracked_files():
+        part = path.relative_to(ROOT)
+        if part.parts[0] in ("lib", "experiments") or len(part.parts) == 1:
+            (tmp_path / part).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / part).write_bytes(path.read_bytes())
+    run(sys.executable, "-W", "ignore", "setup.py", "-q", "build", "--build-lib", "built", folder=tmp_path)
+    built = tmp_path / "built" / "fidip"
+    for folder, place, suffixes in (
+        ("lib/fidip", built, (".py", ".md", ".safetensors", ".npz")),
+        ("experiments", built / "experiments", (".yaml",)),
+    ):
+        wanted = {p.relative_to(tmp_path / folder) for p in (tmp_path / folder).rglob("*") if p.suffix in suffixes}
+        found = {p.relative_to(place) for p in place.rglob("*") if p.suffix in suffixes}
+        assert wanted and wanted - found == set()
