@@ -13,9 +13,11 @@ from fidip.cli import COMMANDS
 from fidip.cli import main as console
 from fidip.errors import ConfigError
 from fidip.media.finder import Finder
-from fidip.media.frames import PoseFile
+from fidip.media.follow import Follower, Plan
+from fidip.media.frames import Header, PoseFile, frame_line, header_line
 from fidip.media.poses import stack_poses
 from fidip.media.predictor import load
+from fidip.media.reader import Picture
 from fidip.pixels import read_rgb
 from fidip.skeleton import COCO17
 
@@ -55,6 +57,25 @@ def test_poses_turn_with_the_image(infant, lightning):
     upright = lightning(infant).keypoints[0]
     turned = lightning(np.ascontiguousarray(infant[::-1, ::-1])).keypoints[0]
     assert np.median(np.abs([319, 239] - turned - upright)) < 3  # px
+
+
+def test_a_turned_infant_is_followed_in_turned_crops(infant, lightning, tmp_path):
+    upside_down = np.ascontiguousarray(infant[::-1, ::-1])
+    pictures = [Picture(i, 0.04 * i, "", upside_down) for i in range(4)]
+    frames = list(Follower(lightning, Plan()).run(pictures))
+    origins = [(person.box_from, person.turn) for frame in frames for person in frame.persons]
+    assert origins == [("frame", 180.0), *[("track", 180.0)] * 3]
+    (upright,) = lightning(infant)
+    errors = [np.abs([319, 239] - frame.persons[0].xy - upright.keypoints[0]) for frame in frames]
+    assert np.median(errors) < 4  # px
+    header = Header("x.mp4", COCO17.names, (320, 240), 25.0, "m")
+    path = tmp_path / "x.poses.jsonl"
+    path.write_text(header_line(header) + "".join(frame_line(frame) for frame in frames))
+    assert [frame.persons[0].turn for frame in PoseFile(path)] == [180.0] * 4
+    halves = Follower(lightning, Plan())
+    halves.restore(list(PoseFile(path))[:2])
+    rest = list(halves.run(pictures[2:]))
+    assert [frame_line(frame) for frame in rest] == [frame_line(frame) for frame in frames[2:]]
 
 
 def test_nobody_is_reported_where_nobody_is(lightning):

@@ -168,6 +168,8 @@ def test_a_built_package_holds_all_code_configs_and_weights(tmp_path):
         ("lib/fidip", built, (".py", ".md", ".safetensors", ".npz")),
         ("experiments", built / "experiments", (".yaml",)),
     ):
-        wanted = {p.relative_to(tmp_path / folder) for p in (tmp_path / folder).rglob("*") if p.suffix in suffixes}
+        wanted = {
+            p.relative_to(tmp_path / folder) for p in (tmp_path / folder).rglob("*") if p.suffix in suffixes
+        }
         found = {p.relative_to(place) for p in place.rglob("*") if p.suffix in suffixes}
         assert wanted and wanted - found == set()
