@@ -146,7 +146,7 @@ def test_the_script_stops_at_sigint_and_goes_on(place):  # noqa: F811
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130 and "the same command goes on from there" in errors
+    assert process.returncode == 130 and "run the same command again to resume" in errors
     part = path.read_bytes()
     assert 5 <= len(list(PoseFile(path))) < 3000
     assert subprocess.run(command, check=False).returncode == 0

@@ -113,7 +113,7 @@ def test_a_stop_at_any_batch_changes_nothing(place, monkeypatch, capsys, call):
     stop_at(monkeypatch, call)
     assert stopped("parts", *EVERYTHING) == 143
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last == "stopped by SIGTERM; the state is saved, the same command goes on from there"
+    assert last == "stopped by SIGTERM; progress is saved, run the same command again to resume"
     train("parts", *EVERYTHING)
     assert_same_end("parts", "whole")
 
@@ -189,7 +189,7 @@ def wait_for(condition, seconds=120):
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_the_script_saves_and_leaves_when_its_group_is_signalled(tmp_path, number, status):
-    """As Ctrl-C does: reading processes get the signal too and must not die before the state is saved."""
+    """As Ctrl-C does: reading processes get the signal too and must not die before progress is saved."""
     write_place(tmp_path)
     command = [sys.executable, str(ROOT / "tools/train.py"), "--cfg", "tiny.yaml", "WORKERS", "2", "PRINT_FREQ", "1",
                "TRAIN.END_EPOCH", "1000", "DATASET.VAL_SET", ""]  # fmt: skip
@@ -199,7 +199,7 @@ def test_the_script_saves_and_leaves_when_its_group_is_signalled(tmp_path, numbe
     os.killpg(run.pid, number)
     assert run.wait(60) == status
     text = (tmp_path / "err").read_text()
-    assert f"stopped by {signal.Signals(number).name}; the state is saved" in text and "Traceback" not in text
+    assert f"stopped by {signal.Signals(number).name}; progress is saved" in text and "Traceback" not in text
     (folder,) = (tmp_path / "output").iterdir()
     position = torch.load(folder / "checkpoint.pth", weights_only=True)["position"]
     assert position["total_step"] >= 7 and position["total_step"] == 3 * position["epoch"] + position["batch"]
