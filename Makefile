@@ -3,7 +3,7 @@
 #   make install    .venv with the package and its tools, in the versions of constraints.txt
 #   make test       the tests that take seconds
 #   make test-all   those and the slow ones, with readers of other programs and, where Chromium is, a browser
-#   make demo       the whole chain on synthetic infants: generate, train with adaptation, test, find joints in films
+#   make demo       the whole chain on synthetic infants, in minutes: generate, train with adaptation, test, draw on videos
 #   make lint       ruff check, ruff format --check, mypy
 #   make clean      remove .venv and caches; models, data, output and log stay
 #

@@ -1,13 +1,15 @@
-"""Show the whole chain on this machine: make synthetic infants, train with adaptation, test, find joints in films.
+"""Run the whole chain on synthetic infants: generate, train with adaptation, test, estimate keypoints in videos.
 
-No data, no weights and no network are needed. Two looks stand for the two domains: path-traced scenes for real
-pictures, plain renders for synthetic ones. Everything goes below --root; the same command goes on after a stop.
+No data, no downloads and no GPU are needed. Two renderers stand for the two domains: path-traced scenes for real
+images, plain renders for synthetic ones. Training starts from the packaged MoveNet Lightning, which was pretrained on
+adults. Everything is written below --root. Run the same command again to resume.
 """
 
 import argparse
 import logging
+import shutil
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,13 +25,14 @@ from fidip.cli import exit_on_error
 from fidip.commands import predict
 from fidip.commands.film import film_path, write_film
 from fidip.commands.test import run_test
-from fidip.commands.train import run_training
+from fidip.commands.train import TrainOutcome, run_training
 from fidip.config import load_config
 from fidip.data.coco_json import annotation_path
 from fidip.errors import ConfigError
 from fidip.evaluation.coco import Summary
 from fidip.media.frames import PoseFile
 from fidip.media.stream import stream_path
+from fidip.packaged import find_weights
 from fidip.runtime import choose_device, read_json, setup_logging, write_json, write_text
 from fidip.synth.film import POSTURE, FilmRecipe
 from fidip.synth.generate import Labels, Look, Order, PictureRecipe, SetRecipe, generate
@@ -38,15 +41,19 @@ from fidip.synth.workers import Crew
 
 logger = logging.getLogger("fidip")
 
-CONFIG = Path(__file__).parents[1] / "experiments" / "demo" / "mobile_96.yaml"
-HELD_OUT = 0.2  # share of the infants that is tested on
+CONFIG = Path(__file__).parents[1] / "experiments" / "demo" / "movenet_192.yaml"
+HELD_OUT = 0.25  # share of the infants that is tested on
 SHOWN = ("AP", "AP50", "AP75", "AR")
-FILMS, RATE = "films", 12.0  # split with the frames of all films, frames/s
+SHARD = 4  # images that a worker makes at a time: progress is told after each shard
+RENDERS = "test_infant_renders"  # split
+VIDEOS, RATE = "videos", 10.0  # split with the frames of all videos, frames/s
+# On its front an infant shows no face, and so few images do not teach which side is its left.
+POSTURES = ("supine", "side", "sitting")
 
 
 @dataclass(frozen=True)
 class Part:
-    """A generated set and the splits that are made of it. synthetic: its domain label."""
+    """A generated set. synthetic: its domain label. held_out: share of its images that is tested on, 0..1."""
 
     name: str
     look: Look
@@ -54,11 +61,41 @@ class Part:
     synthetic: bool
     held_out: float = 0.0
 
+    @property
+    def title(self) -> str:
+        """What the set shows, for people."""
+        return self.name.replace("_", " ")
+
+
+class Steps:
+    """Announce each step of ``count`` in the log, and measure the time it takes.
+
+    Attributes:
+        seconds: s that each finished step took, by its name.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.seconds: dict[str, float] = {}
+        self._name, self._start = "", 0.0
+
+    def begin(self, name: str, text: str) -> None:
+        """End the step before, and begin a step of a short ``name`` with a ``text`` for the log."""
+        self.end()
+        logger.info("step %d of %d: %s", len(self.seconds) + 1, self.count, text)
+        self._name, self._start = name, time.monotonic()
+
+    def end(self) -> None:
+        """End the step that runs, if there is one."""
+        if self._name:
+            self.seconds[self._name] = time.monotonic() - self._start
+        self._name = ""
+
 
 def parts(scenes: int, renders: int, adults: int) -> list[Part]:
-    """The sets of the demo: infants to learn poses from, adults for the domain classifier."""
-    scene = PictureLook(mode="path", size=(256, 192), samples=4)
-    render = PictureLook(mode="raster", size=(256, 192))
+    """List the sets of the demo: infants to learn poses from, adults for the domain classifier."""
+    scene = PictureLook(mode="path", size=(256, 192), samples=4, postures=POSTURES, blanket=0.0)
+    render = PictureLook(mode="raster", size=(256, 192), postures=POSTURES, blanket=0.0, rotation="posture")
     return [
         Part("infant_scenes", scene, scenes, False, HELD_OUT),
         Part("infant_renders", render, renders, True, HELD_OUT),
@@ -67,25 +104,25 @@ def parts(scenes: int, renders: int, adults: int) -> list[Part]:
     ]
 
 
-def film_recipes(count: int, seed: int) -> dict[str, FilmRecipe]:
-    """Other infants in the look of the scenes, moving: the recipe of each film by its name.
+def video_recipes(count: int, seed: int) -> dict[str, FilmRecipe]:
+    """Return the recipe of each video by its name: further infants, who move, rendered as the scenes are.
 
-    Raises ConfigError for none.
+    Raises ConfigError for a count below 1.
     """
     if count < 1:
-        raise ConfigError(f"--films {count}: one is the least")
-    look = PictureLook(mode="path", size=(256, 192), samples=4, postures=(POSTURE,), blanket=0.0, toys=0.0)
+        raise ConfigError(f"--videos must be at least 1, got {count}")
+    look = PictureLook(mode="path", size=(320, 240), samples=4, postures=(POSTURE,), blanket=0.0, toys=0.0)
     recipes = {}
     for number in range(1, count + 1):
-        name, labels = f"film{number}", Labels(first_id=10001 + 10000 * (seed + number), prefix="frame")
+        name, labels = f"video{number}", Labels(first_id=10001 + 10000 * (seed + number), prefix="frame")
         recipes[name] = FilmRecipe(look, seed + number, name, labels, RATE)
     return recipes
 
 
 def make(root: Path, part: Part, seed: int, crew: Crew) -> None:
-    """Generate a set, or what is missing of it, and write its splits: train_<name> and test_<name>."""
+    """Generate what is missing of a set, and write its splits: train_<name> and test_<name>."""
     labels = Labels(first_id=10001 + 10000 * seed)
-    order = Order(root, part.name, part.count, shard_size=8, crew=crew)
+    order = Order(root, part.name, part.count, SHARD, crew=crew)
     generate(PictureRecipe(part.look, seed, part.name, labels), order)
     cut = round(part.count * (1 - part.held_out))
     write_split(root, part, f"train_{part.name}", slice(cut))
@@ -94,12 +131,12 @@ def make(root: Path, part: Part, seed: int, crew: Crew) -> None:
 
 
 def write_split(root: Path, part: Part, split: str, chosen: slice) -> None:
-    """Write a label file for some pictures of a set, which stay where they are, with their domain."""
+    """Write an annotation file for some images of a set, which stay where they are, with their domain."""
     write_labels(root, split, [renamed(root, part.name, chosen, is_synthetic=part.synthetic)])
 
 
 def renamed(root: Path, name: str, chosen: slice, **changed: Any) -> dict[str, Any]:
-    """Content of a set's label file, some pictures of it, with other keys, as ``root/images`` has them."""
+    """Read some images of a set and their annotations, with other keys; file names are relative to ``root/images``."""
     data = read_json(annotation_path(root, name), "annotation file")
     images = [{**i, **changed, "file_name": f"{name}/{i['file_name']}"} for i in data["images"][chosen]]
     kept = {image["id"] for image in images}
@@ -108,13 +145,13 @@ def renamed(root: Path, name: str, chosen: slice, **changed: Any) -> dict[str, A
 
 
 def write_labels(root: Path, split: str, contents: Sequence[Mapping[str, Any]]) -> None:
-    """Write the contents of label files as one."""
+    """Write the contents of several annotation files as one."""
     joined = {key: [one for content in contents for one in content[key]] for key in ("images", "annotations")}
     write_json(annotation_path(root, split), {**contents[0], **joined})
 
 
 def mean_pose(cfg: CfgNode) -> Summary:
-    """Scores of one pose for everybody, the mean of the training set in its boxes: what chance is here."""
+    """Score the mean pose of the training set, placed in every test box: what chance is here."""
     trained = build.build_records(cfg, cfg.DATASET.TRAIN_SET)
     joints = np.stack([(r.keypoints[:, :2] - r.box[:2]) / r.box[2:] for r in trained])
     known = np.stack([r.keypoints[:, 2] > 0 for r in trained])[..., None]
@@ -129,7 +166,7 @@ def mean_pose(cfg: CfgNode) -> Summary:
 
 @torch.inference_mode()
 def domain_accuracy(cfg: CfgNode, folder: Path, splits: Sequence[str]) -> float:
-    """Mean over both domains of the share that the trained classifier names rightly, 0..1; 0.5 is chance."""
+    """Measure the balanced accuracy of the trained domain classifier, 0..1; 0.5 is chance."""
     device = choose_device(cfg.DEVICE)
     states = torch.load(folder / "checkpoint.pth", map_location="cpu", weights_only=True)["states"]
     model = build.build_model(cfg)
@@ -147,124 +184,152 @@ def domain_accuracy(cfg: CfgNode, folder: Path, splits: Sequence[str]) -> float:
     return float(np.mean([(said[true == domain] == domain).mean() for domain in (False, True)]))
 
 
-def make_films(root: Path, films: Mapping[str, SetRecipe], frames: int, crew: Crew) -> None:
-    """Make the films below ``root`` and the split FILMS with the labels of all; each film is a source of its own."""
-    for name, recipe in films.items():
-        logger.info("making %s", name)
-        write_film(recipe, Order(root, name, frames, shard_size=8, crew=crew), RATE)
-    write_labels(root, FILMS, [renamed(root, name, slice(None), image_source=name) for name in films])
+def make_videos(root: Path, videos: Mapping[str, SetRecipe], frames: int, crew: Crew) -> None:
+    """Render the videos below ``root`` and write their frames as the split VIDEOS; each video is a source of its own."""
+    for name, recipe in videos.items():
+        write_film(recipe, Order(root, name, frames, SHARD, crew=crew), RATE)
+    write_labels(root, VIDEOS, [renamed(root, name, slice(None), image_source=name) for name in videos])
 
 
-def find_in_films(
-    cfg: CfgNode, root: Path, films: Iterable[str], weights: Path, config: Path, overrides: Sequence[str]
-) -> Summary:
-    """Find the joints of the films with the command that users have, and score them against the films' labels.
+def predict_videos(cfg: CfgNode, root: Path, videos: Sequence[str], weights: Path) -> Summary:
+    """Estimate the keypoints of the videos with the command that users have, and score them against the labels.
 
-    Only the first frame's box is told, as one would draw it.
+    Nothing of the labels is told to the command: it finds the infant by itself. A frame without an infant counts as
+    missed.
     """
     evaluator = build.build_evaluator(cfg, split := build.split_to_test(cfg), build.read_content(cfg, split))
-    pairs = list(zip(overrides[::2], overrides[1::2], strict=True))
-    for name in films:
-        data = read_json(annotation_path(root / "data", name), "annotation file")
-        first = ",".join(f"{number:.1f}" for number in data["annotations"][0]["bbox"])
-        predict.main(
-            [str(film_path(root / "data", name)), "--cfg", str(config), "--weights", str(weights),
-             "--box", first, "--device", cfg.DEVICE, "--overwrite", "--out", str(root / FILMS),
-             "--export", "csv,video", *(word for pair in pairs for word in ("--set", *pair))]
-        )  # fmt: skip
-        frames = [frame for frame in PoseFile(stream_path(root / FILMS, name)) if frame.persons]
-        ids = [data["images"][frame.index]["id"] for frame in frames]
-        xy, score = (np.stack([getattr(f.persons[0], key) for f in frames]) for key in ("xy", "score"))
-        evaluator.add(ids, xy, score)
+    sources = [str(film_path(root / "data", name)) for name in videos]
+    predict.main(
+        [*sources, "--model", str(weights), "--device", cfg.DEVICE, "--overwrite", "--out", str(root / VIDEOS),
+         "--export", "csv,overlay"]
+    )  # fmt: skip
+    for name in videos:
+        images = read_json(annotation_path(root / "data", name), "annotation file")["images"]
+        for frame in PoseFile(stream_path(root / VIDEOS, name)):
+            for person in frame.persons[:1]:
+                evaluator.add([images[frame.index]["id"]], person.xy[None], person.score[None])
     return evaluator.summarize()
 
 
 def table(rows: Mapping[str, Summary], accuracy: float, seconds: Mapping[str, float]) -> str:
-    """The result in Markdown: scores in percent, accuracy of the domain classifier, minutes of each step."""
-    lines = ["| held-out pictures | " + " | ".join(SHOWN) + " |", "|---" * (len(SHOWN) + 1) + "|"]
+    """Format the results in Markdown: scores in percent, accuracy of the domain classifier, minutes of each step."""
+    lines = ["| held-out images | " + " | ".join(SHOWN) + " |", "|---" * (len(SHOWN) + 1) + "|"]
     for name, metrics in rows.items():
         cells = [f"{100 * (metrics[key] or 0.0):.1f}" for key in SHOWN]
         lines.append("| " + " | ".join([name, *cells]) + " |")
     took = ", ".join(f"{name} {value / 60:.1f}" for name, value in seconds.items())
     total = sum(seconds.values()) / 60
     return "\n".join(
-        [*lines, "", f"domain classifier: {100 * accuracy:.0f} % right of both domains (50 % is chance)",
-         f"minutes: {took}; {total:.1f} in all"]
+        [*lines, "",
+         f"The domain classifier is right on {100 * accuracy:.0f} % of the held-out images of both domains (chance: 50 %).",
+         f"Minutes: {took}; {total:.1f} in all."]
     )  # fmt: skip
 
 
+def where(overlays: Sequence[str]) -> str:
+    """Say in one sentence where videos and images with keypoints drawn on them are."""
+    return f"Keypoints are drawn on {', '.join(overlays[:-1])} and {overlays[-1]}."
+
+
+def compare(cfg: CfgNode, config: Path, outcome: TrainOutcome, places: Sequence[str]) -> dict[str, Summary]:
+    """Score chance, the start and the trained network on held-out images of both renderers.
+
+    places: overrides of the config.
+    """
+    rows = {"scenes, the mean pose for every infant": mean_pose(cfg)}
+    if cfg.MODEL.PRETRAINED:
+        start = run_test(cfg, config, find_weights(cfg.MODEL.PRETRAINED), outcome.folder / "start")
+        rows["scenes, MoveNet as packaged, not trained"] = start.metrics
+    rows["scenes, trained network"] = outcome.tests["last"].metrics
+    renders = load_config(config, [*places, "DATASET.TEST_SET", RENDERS])
+    trained = run_test(renders, config, outcome.folder / build.LAST_MODEL, outcome.folder / "renders")
+    rows["renders, trained network"] = trained.metrics
+    return rows
+
+
+def folders(root: Path) -> list[str]:
+    """Return the overrides of a config that lead to the demo's folders."""
+    return ["OUTPUT_DIR", str(root), "LOG_DIR", str(root / "log"), "DATASET.ROOT", str(root / "data")]
+
+
 def run(
-    root: Path, chosen: Sequence[Part], films: Mapping[str, SetRecipe], frames: int, crew: Crew, config: Path,
+    root: Path, chosen: Sequence[Part], videos: Mapping[str, SetRecipe], frames: int, crew: Crew, config: Path,
     overrides: Sequence[str],
 ) -> dict[str, Any]:  # fmt: skip
-    """The whole demo; returns what summary.json holds. frames: of each film."""
-    seconds: dict[str, float] = {}
-    start = time.monotonic()
+    """Run the whole demo.
 
-    def done(step: str) -> None:
-        nonlocal start
-        seconds[step] = time.monotonic() - start
-        start = time.monotonic()
+    Args:
+        root: where everything is written.
+        chosen: the sets to generate.
+        videos: recipe of each video by its name.
+        frames: number of frames of each video.
+        crew: who renders.
+        config, overrides: of the training.
 
+    Returns:
+        What summary.json holds (rows, domain_accuracy, seconds, overlays), and the table as text.
+    """
+    steps = Steps(len(chosen) + 4)
     for seed, part in enumerate(chosen):
-        logger.info("making %d %s", part.count, part.name.replace("_", " "))
+        steps.begin(part.title, f"rendering {part.count} {part.title}")
         make(root / "data", part, seed, crew)
-        done(part.name.replace("_", " "))
-    places = ["OUTPUT_DIR", str(root), "LOG_DIR", str(root / "log"), "DATASET.ROOT", str(root / "data")]
-    cfg = load_config(config, [*places, *overrides])
+    places = [*folders(root), *overrides]
+    cfg = load_config(config, places)
+    steps.begin("training", "training with adaptation, then testing on images that were held out")
     outcome = run_training(cfg, config)
-    done("training and test")
-    other = load_config(config, [*places, *overrides, "DATASET.TEST_SET", "test_infant_renders"])
-    renders = run_test(other, config, outcome.folder / build.LAST_MODEL, outcome.folder / "renders")
-    rows = {
-        "scenes, the mean pose for everybody": mean_pose(cfg),
-        "scenes, trained network": outcome.tests["last"].metrics,
-        "renders, trained network": renders.metrics,
-    }
-    accuracy = domain_accuracy(cfg, outcome.folder, [cfg.DATASET.TEST_SET, other.DATASET.TEST_SET])
-    done("tables")
-    make_films(root / "data", films, frames, crew)
-    done("films")
-    on_films = load_config(config, [*places, *overrides, "DATASET.TEST_SET", FILMS])
-    weights = outcome.folder / build.LAST_MODEL
-    rows["films, labelled boxes"] = run_test(on_films, config, weights, outcome.folder / FILMS).metrics
-    rows["films, followed boxes"] = find_in_films(on_films, root, films, weights, config, overrides)
-    done("joints in films")
-    text = table(rows, accuracy, seconds)
-    write_text(root / "table.md", text + "\n")
-    pictures = [str(path) for path in sorted((outcome.folder / "last").glob("predictions_*.png"))]
-    pictures += [str(root / FILMS / f"{name}.overlay.mp4") for name in films]
+    folder, weights = outcome.folder, outcome.folder / build.LAST_MODEL
+    steps.begin("tests", "testing the start, and on plain renders")
+    rows = compare(cfg, config, outcome, places)
+    accuracy = domain_accuracy(cfg, folder, [cfg.DATASET.TEST_SET, RENDERS])
+    steps.begin("videos", f"rendering {len(videos)} videos of {frames} frames")
+    make_videos(root / "data", videos, frames, crew)
+    steps.begin("keypoints in videos", "estimating keypoints in the videos")
+    of_videos = load_config(config, [*places, "DATASET.TEST_SET", VIDEOS])
+    rows["videos, boxes of the labels"] = run_test(of_videos, config, weights, folder / VIDEOS).metrics
+    rows["videos, boxes found and followed"] = predict_videos(of_videos, root, list(videos), weights)
+    steps.end()
+    overlays = [str(root / VIDEOS / f"{name}.overlay.mp4") for name in videos]
+    for picture in sorted((folder / "last").glob("predictions_*.png")):
+        overlays.append(str(shutil.copy(picture, root / picture.name)))
     summary = {
         "rows": {name: {key: metrics[key] for key in SHOWN} for name, metrics in rows.items()},
         "domain_accuracy": accuracy,
-        "seconds": seconds,
-        "pictures": pictures,
+        "seconds": steps.seconds,
+        "overlays": overlays,
     }
     write_json(root / "summary.json", summary)
+    text = table(rows, accuracy, steps.seconds)
+    write_text(root / "table.md", text + "\n")
     return {**summary, "table": text}
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Parse, run, print the table and where the pictures are."""
+    """Parse, run, print the table, and at last where the overlays are."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--root", type=Path, default=Path("output/demo"), help="where to write (%(default)s)")
-    parser.add_argument("--scenes", type=int, default=160, help="path-traced infants (%(default)s)")
-    parser.add_argument("--renders", type=int, default=200, help="plain renders of infants (%(default)s)")
-    parser.add_argument("--adults", type=int, default=40, help="adults of each look (%(default)s)")
-    parser.add_argument("--films", type=int, default=4, help="of one infant each (%(default)s)")
-    parser.add_argument("--frames", type=int, default=16, help="of each film (%(default)s)")
-    parser.add_argument("--workers", type=int, default=joblib.cpu_count(), help="processes (%(default)s)")
-    parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="overrides, e.g. TRAIN.END_EPOCH 80")
+    parser.add_argument("--root", type=Path, default=Path("output/demo"), metavar="DIR",
+                        help="folder of data and results (default: %(default)s)")  # fmt: skip
+    for name, default, text in (
+        ("scenes", 96, "path-traced images of infants"),
+        ("renders", 64, "plain renders of infants"),
+        ("adults", 16, "images of adults, by each renderer"),
+        ("videos", 2, "videos of one infant each"),
+        ("frames", 20, "frames of each video"),
+        ("workers", joblib.cpu_count(), "processes that render"),
+    ):
+        parser.add_argument(
+            f"--{name}", type=int, default=default, metavar="N", help=f"{text} (default: %(default)s)"
+        )
+    parser.add_argument(
+        "opts", nargs="*", metavar="KEY VALUE", help="keys of the config to override, e.g. TRAIN.END_STEP 600"
+    )
     args = parser.parse_args(argv)
     setup_logging()
     wanted = parts(args.scenes, args.renders, args.adults)
-    films = film_recipes(args.films, len(wanted))
-    result = run(args.root, wanted, films, args.frames, Crew(args.workers), CONFIG, args.opts)
-    print(
-        "\n".join(["", result["table"], "", "what was found, drawn over the pictures:", *result["pictures"]])
-    )
+    videos = video_recipes(args.videos, len(wanted))
+    result = run(args.root, wanted, videos, args.frames, Crew(args.workers), CONFIG, args.opts)
+    print("\n".join(["", result["table"], "", where(result["overlays"])]))
     return 0
 
 

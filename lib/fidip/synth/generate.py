@@ -185,5 +185,5 @@ def report(made: list[Made]) -> None:
     if pictures:
         cpu, wall = sum(m.cpu for m in made) / pictures, sum(m.wall for m in made) / pictures
         redrawn = sum(m.redrawn for m in made)
-        logger.info("%d pictures: %.2f CPU seconds and %.2f s of a worker each (%.3f pictures/s and core), %d drawn anew",
+        logger.info("%d images: %.2f CPU seconds and %.2f s of a worker each (%.2f images/s and worker), %d rejected and redrawn",
                     pictures, cpu, wall, 1 / wall, redrawn)  # fmt: skip

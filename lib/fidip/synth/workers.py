@@ -86,7 +86,7 @@ def make_shards(store: ShardFolder, shards: Sequence[Shard], recipe: Recipe, cre
         contextlib.closing(_run(store, recipe, shards, crew)) as finished,
     ):
         try:
-            for _ in progress(pictures(finished), sum(map(len, shards)), "generating", "pictures"):
+            for _ in progress(pictures(finished), sum(map(len, shards)), "rendering", "images"):
                 pass
         finally:
             finished.close()  # the workers leave before what they have begun is removed
