@@ -114,7 +114,7 @@ class Predictor:
         """The network of a config with a weights file. Raises WeightsError for one that does not fit."""
         model = build.build_model(cfg)
         load_weights(model, weights)
-        return cls.from_net(cfg, model, digest(Path(weights)), device, flip, batch)
+        return cls.from_net(cfg, model, digest(find_weights(weights)), device, flip, batch)
 
     @classmethod
     def from_bundle(
@@ -307,7 +307,7 @@ def load(
     facts = packaged.get(DEFAULT if str(model) == "default" else str(model))
     if facts is not None:
         cfg = load_config(facts.config)
-        predictor = Predictor.from_checkpoint(cfg, find_weights(facts.name), device, flip, batch)
+        predictor = Predictor.from_checkpoint(cfg, facts.name, device, flip, batch)
         predictor.title = f"{facts.title} ({facts.licence}, {facts.holder})"
         return predictor
     path = Path(model)

@@ -14,13 +14,14 @@ import torch
 from torch import Tensor, nn
 
 from fidip.errors import FidipError, WeightsError
-from fidip.packaged import find_weights
+from fidip.packaged import find_weights, packaged_models
 from fidip.skeleton import COCO17
 
 logger = logging.getLogger("fidip")
 T = TypeVar("T")
 
 _WRAPPERS = ("state_dict", "best_state_dict", "model")  # keys under which training scripts keep the tensors
+_PACKAGED = "packaged weights"
 _SHOWN = 3  # names listed per kind in a message
 
 # Old checkpoints keep their score as a numpy number; these rebuild a number and nothing else.
@@ -73,8 +74,9 @@ def load_weights(
     matches, with a warning: of the layer that makes the heatmaps only joints are filled that COCO-17 has too, if the
     file has 17.
     """
-    path = find_weights(path)
-    return load_tensors(model, read_tensors(path), f"weights file {path}", allow_partial, joints)
+    file = find_weights(path)
+    source = f"{_PACKAGED} {path}" if str(path) in packaged_models() else f"weights file {file}"
+    return load_tensors(model, read_tensors(file), source, allow_partial, joints)
 
 
 def load_tensors(
@@ -114,8 +116,9 @@ def load_tensors(
             own[name].copy_(tensors[name])
         for name in report.mismatched if known else ():
             own[name][list(known)] = tensors[name][list(known.values())].to(own[name])
+    # a packaged file always fits its network; whoever predicts need not read that
     logger.log(
-        logging.INFO if joints or not report.complete else logging.DEBUG, "%s: %s", source, report.summary()
+        logging.DEBUG if source.startswith(_PACKAGED) else logging.INFO, "%s: %s", source, report.summary()
     )
     return report
 
