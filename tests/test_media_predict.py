@@ -111,7 +111,7 @@ def test_the_command_gives_the_same_numbers_as_testing(place, capsys):
     assert [result["image_id"] for result in results] == sorted(expected)
     shown = capsys.readouterr().out
     assert shown.startswith(
-        "model: tiny.pth, under the licence of those who trained it; Research use, not diagnostic.\n"
+        "model: tiny.pth, under the licence of those who trained it, run by PyTorch; Research use, not diagnostic.\n"
     )
     assert shown.endswith("Results are in output/predictions: an infant was found in 6 of 6 images.\n")
     assert Path("output/predictions/infants.csv").is_file()
@@ -273,7 +273,6 @@ def test_a_box_is_cropped_as_testing_clips_it():
     ("arguments", "words"),
     [
         (["--bundle", "b.safetensors"], "exclude each other"),
-        (["--backend", "onnxruntime"], "needs a bundle as --model"),
         (["--detector-weights", "x"], "needs --detector"),
         (["--box", "1,2,30,40", "--region", "1,2,30,40"], "exclude each other"),
         (["--choose", "region"], "needs --region"),

@@ -11,7 +11,7 @@ import pytest
 import fidip
 from fidip.cli import COMMANDS
 from fidip.cli import main as console
-from fidip.errors import ConfigError
+from fidip.errors import ConfigError, FidipError
 from fidip.media.finder import Finder
 from fidip.media.follow import Follower, Plan
 from fidip.media.frames import Header, PoseFile, frame_line, header_line
@@ -129,7 +129,9 @@ def test_the_command_needs_nothing_but_a_file(infant, tmp_path, monkeypatch, cap
     cv2.imwrite("wall.png", np.full((90, 120, 3), 200, np.uint8))
     assert console(["predict", "baby.png", "--model", "movenet_lightning"]) == 0
     shown = capsys.readouterr().out.splitlines()
-    assert shown[0].startswith("model: MoveNet Lightning (Apache-2.0, Google LLC); Research use")
+    assert shown[0].startswith(
+        "model: MoveNet Lightning (Apache-2.0, Google LLC), run by PyTorch; Research use"
+    )
     assert shown[-1] == "Results are in output/predictions: an infant was found in 1 of 1 images."
     (frame,) = PoseFile(Path("output/predictions/baby.poses.jsonl"))
     (pose,) = load("movenet_lightning", "cpu")(infant)
@@ -171,3 +173,41 @@ def test_the_package_offers_its_names_lazily():
     assert set(fidip.__all__) <= set(dir(fidip))
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         fidip.nothing  # noqa: B018
+
+
+def test_openvino_finds_the_same_keypoints(infant, lightning):
+    pytest.importorskip("openvino")
+    fast = load("movenet_lightning", "cpu", backend="openvino")
+    assert (fast.runtime, lightning.runtime) == ("OpenVINO", "PyTorch")
+    ours, theirs = lightning(infant), fast(infant)
+    assert theirs.keypoints == pytest.approx(ours.keypoints, abs=0.01)  # px
+    assert theirs.scores == pytest.approx(ours.scores, abs=1e-4)
+
+
+def test_a_network_that_openvino_cannot_run_stays_with_pytorch(monkeypatch, caplog):
+    def refuse(*_):
+        raise FidipError("OpenVINO cannot run this network (no such operation)")
+
+    predictor = load("movenet_lightning", "cpu")
+    monkeypatch.setattr("fidip.media.openvino.compile_net", refuse)
+    predictor.accelerate_if_possible()
+    assert predictor.runtime == "PyTorch" and "no such operation); PyTorch runs it" in caplog.text
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    predictor.accelerate_if_possible()  # nothing to try
+    with pytest.raises(ConfigError, match="needs an exported network"):
+        load("movenet_lightning", "cpu", backend="onnxruntime")
+
+
+def test_a_long_video_is_run_by_the_fastest_runtime(infant, tmp_path, capsys, monkeypatch):
+    asked = []
+    monkeypatch.setattr("fidip.commands.predict.LONG", 2)
+    monkeypatch.setattr("fidip.media.predictor.Predictor.accelerate", lambda self: asked.append(self))
+    for name in "ab":
+        cv2.imwrite(str(tmp_path / f"{name}.png"), infant[..., ::-1])
+    predict = ["predict", str(tmp_path / "a.png"), "--export", "none", "--model", "movenet_lightning"]
+    assert console([*predict, "--out", str(tmp_path / "one")]) == 0 and not asked
+    both = [*predict[:2], str(tmp_path / "b.png"), *predict[2:]]
+    assert console([*both, "--out", str(tmp_path / "both")]) == 0
+    assert len(asked) == 1
+    assert console([*both, "--out", str(tmp_path / "three"), "--backend", "torch"]) == 0
+    assert len(asked) == 1 and "run by PyTorch" in capsys.readouterr().out

@@ -22,7 +22,7 @@ from fidip.media.follow import Follower, Plan
 from fidip.media.frames import PoseFile
 from fidip.media.movement import MovementOptions, summarise
 from fidip.media.movement_table import NOTICE
-from fidip.media.predictor import Predictor, digest, load_named
+from fidip.media.predictor import Predictor, digest, load_named, run_by
 from fidip.media.reader import Pictures, Source
 from fidip.media.select import choice
 from fidip.media.session import predict_source
@@ -33,6 +33,7 @@ from fidip.runtime import choose_device, fingerprint, logger, setup_logging
 from fidip.skeleton import Skeleton
 
 MANY = 10  # files in one folder that are still listed one by one
+LONG = 300  # frames or images from which a faster runtime pays for its start
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -45,7 +46,9 @@ def main(argv: list[str] | None = None) -> int:
     boxes = _box_file(arguments)
     sources = find_sources(arguments.source, boxes, arguments.rate, arguments.skip_bad)
     predictor = _predictor(arguments)
-    sys.stdout.write(f"model: {predictor.title}; {NOTICE}\n")
+    if arguments.backend == "auto" and sum(source.count or LONG for source in sources) >= LONG:
+        predictor.accelerate_if_possible()
+    sys.stdout.write(f"model: {predictor.title}, run by {predictor.runtime}; {NOTICE}\n")
     plan = _plan(arguments, boxes)
     options = _options(arguments, boxes)
     counts = Counts()
@@ -131,7 +134,7 @@ def _predictor(arguments: argparse.Namespace) -> Predictor:
         return load_named(arguments.model, arguments.bundle, *common, backend=arguments.backend)
     cfg = load_config(arguments.cfg, [text for pair in arguments.set for text in pair])
     weights = arguments.weights or build.plan_test(cfg, arguments.cfg).weights
-    predictor = Predictor.from_checkpoint(cfg, weights, *common)
+    predictor = run_by(Predictor.from_checkpoint(cfg, weights, *common), arguments.backend)
     predictor.title = f"{weights}, under the licence of those who trained it"
     return predictor
 

@@ -87,7 +87,7 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
         "--backend",
         choices=("auto", *NAMES),
         default="auto",
-        help="what runs a bundle (default: %(default)s)",
+        help="what runs the network (default: %(default)s, the fastest that is installed)",
     )
     group.add_argument(
         "--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: %(default)s)"
@@ -140,8 +140,6 @@ def check(arguments: argparse.Namespace) -> None:
         problems.append("--model, --bundle and --cfg exclude each other")
     if given.cfg is None and (given.weights is not None or given.set):
         problems.append("--weights and --set need --cfg")
-    if given.bundle is None and given.model is None and given.backend not in ("auto", "torch"):
-        problems.append(f"--backend {given.backend} needs a bundle as --model; `fidip export` makes one")
     if given.detector_weights is not None and not given.detector:
         problems.append("--detector-weights needs --detector")
     if given.region is not None and given.box:

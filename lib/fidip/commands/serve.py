@@ -7,7 +7,7 @@ from fidip.config import load_config
 from fidip.errors import ConfigError
 from fidip.media.backends import NAMES
 from fidip.media.detector import DEFAULT, Detector
-from fidip.media.predictor import Predictor, load_named
+from fidip.media.predictor import Predictor, load_named, run_by
 from fidip.media.serve.analysis import Limits
 from fidip.media.serve.launch import serve
 from fidip.runtime import choose_device, setup_logging
@@ -21,6 +21,8 @@ def main(argv: list[str] | None = None) -> int:
     if min(vars(limits).values()) <= 0:
         raise ConfigError("limits must be positive")
     predictor = _predictor(args)
+    if args.backend == "auto":
+        predictor.accelerate_if_possible()
     detect = None
     if args.detector_weights is not None:
         detect = Detector(args.detector, args.detector_weights, choose_device(args.device))
@@ -35,7 +37,8 @@ def _parser() -> argparse.ArgumentParser:
                          help="packaged weights (see `fidip weights`), a bundle, or a checkpoint beside its config.yaml "
                          "(default: movenet_thunder)")  # fmt: skip
     network.add_argument("--bundle", type=Path, metavar="FILE", help="the same as --model FILE")
-    network.add_argument("--backend", choices=("auto", *NAMES), default="auto", help="what runs a --bundle")
+    network.add_argument("--backend", choices=("auto", *NAMES), default="auto",
+                         help="what runs the network (auto: the fastest that is installed)")  # fmt: skip
     network.add_argument("--cfg", type=Path, metavar="FILE", help="a YAML file under experiments/")
     network.add_argument("--weights", type=Path, metavar="FILE", help="checkpoint")
     network.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (auto)")
@@ -68,4 +71,6 @@ def _predictor(args: argparse.Namespace) -> Predictor:
         raise ConfigError("give --model, or --bundle, or --cfg together with --weights, or none of them")
     if args.cfg is None:
         return load_named(args.model, args.bundle, args.device, args.flip, backend=args.backend)
-    return Predictor.from_checkpoint(load_config(args.cfg), args.weights, args.device, args.flip)
+    return run_by(
+        Predictor.from_checkpoint(load_config(args.cfg), args.weights, args.device, args.flip), args.backend
+    )

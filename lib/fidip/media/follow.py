@@ -22,6 +22,7 @@ Detect = Callable[[np.ndarray], Array]  # RGB uint8 (H, W, 3) -> boxes (N, 4) im
 Crop = tuple[Tensor, Array]  # as Predictor.crop gives it
 
 HELD = 200_000_000  # bytes of images that may wait to be searched
+STEADY = 0.85  # IoU with its last box from which that one is kept: keypoints shake when crops move
 RETRY = 5  # frames between two tries of other orientations
 SEARCHED = ("frame", "track", "previous")  # places where a person need not be
 
@@ -181,7 +182,10 @@ class Follower:
         for track in self.tracker.tracks.values():
             if not track.missed:
                 box = followed_box(track.xy, track.score, self.plan.threshold, track.box)
-                found.append(Candidate(cut(box, width, height), "track", track.identity, track.turn))
+                box = cut(box, width, height)
+                if overlap(box, track.box)[0, 0] >= STEADY:
+                    box = track.box
+                found.append(Candidate(box, "track", track.identity, track.turn))
             elif track.missed <= PATIENCE:
                 found.append(Candidate(track.box, "previous", track.identity, track.turn))
         return [one for one in found if inside(one.box, width, height)]

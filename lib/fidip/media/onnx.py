@@ -40,14 +40,15 @@ def require(module: str) -> Any:
         ) from error
 
 
-class _Heatmaps(nn.Module):
-    """The network without its first output."""
+class Heatmaps(nn.Module):
+    """A pose network without its first output, the features."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
 
     def forward(self, images: Tensor) -> Tensor:
+        """Normalised pixels (B, 3, H, W) -> heatmaps (B, K, H/4, W/4)."""
         return self.model(images)[1]
 
 
@@ -159,7 +160,7 @@ def _graph(model: nn.Module, size: tuple[int, int]) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             program = torch.onnx.export(
-                _Heatmaps(model).eval(),
+                Heatmaps(model).eval(),
                 (example,),
                 dynamo=True,
                 input_names=[INPUT],

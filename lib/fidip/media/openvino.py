@@ -2,6 +2,7 @@
 
 import logging
 import tempfile
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,9 @@ from torch import Tensor, nn
 from yacs.config import CfgNode
 
 from fidip.build import image_size
-from fidip.errors import DataError
+from fidip.errors import DataError, FidipError
 from fidip.media.bundle import read_config
-from fidip.media.onnx import INPUT, OUTPUT, check_same, export_onnx, no_features, require
+from fidip.media.onnx import INPUT, OUTPUT, Heatmaps, check_same, export_onnx, no_features, require
 from fidip.models.weights import first_sentence
 from fidip.runtime import atomic_path
 
@@ -23,27 +24,45 @@ SUFFIX = ".xml"
 _SECTION = "fidip"  # of the run-time information in an .xml
 
 
-class OpenVinoNet(nn.Module):
-    """An OpenVINO or ONNX file in the place of a pose net: pixels (B, 3, H, W) float -> (no features, heatmaps).
+class CompiledNet(nn.Module):
+    """A graph, compiled by OpenVINO, in the place of a pose net: pixels (B, 3, H, W) float -> (no features, heatmaps).
 
-    Runs on the CPU in float32, as the network does. threads: of one call, 0: as OpenVINO sees fit. Raises
-    ConfigError without openvino, DataError for a file that is no such network.
+    Runs on the CPU in float32, as the network does.
+
+    Args:
+        graph: an OpenVINO model with one input, and the heatmaps as its first output.
+        threads: of one call; 0: as OpenVINO sees fit.
     """
 
-    def __init__(self, path: str | Path, threads: int = 0) -> None:
+    def __init__(self, graph: Any, threads: int = 0) -> None:
         super().__init__()
-        core = require("openvino").Core()
-        path = Path(path)
-        _check_files(path)
         # processors with bfloat16 units would use them unasked, at the cost of the third digit
         settings = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
         if threads:
             settings["INFERENCE_NUM_THREADS"] = str(threads)
+        self.request = require("openvino").Core().compile_model(graph, "CPU", settings).create_infer_request()
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Normalised pixels (B, 3, H, W) -> features (B, 0, 0, 0), heatmaps (B, K, H/4, W/4), on the same device."""
+        array = np.ascontiguousarray(pixels.detach().float().cpu().numpy())
+        found = self.request.infer([array])[0]
+        return no_features(pixels), torch.from_numpy(found.copy()).to(pixels.device)
+
+
+class OpenVinoNet(CompiledNet):
+    """An OpenVINO or ONNX file as a ``CompiledNet``.
+
+    Raises ConfigError without openvino, DataError for a file that is no such network.
+    """
+
+    def __init__(self, path: str | Path, threads: int = 0) -> None:
+        core = require("openvino").Core()
+        path = Path(path)
+        _check_files(path)
         try:
             model = core.read_model(path)
-            self.metadata = _metadata(model)
             names = [model.inputs[0].any_name, model.outputs[0].any_name]
-            self.compiled = core.compile_model(model, "CPU", settings)
+            super().__init__(model, threads)
         except Exception as error:  # openvino raises RuntimeError and classes of its own
             raise DataError(
                 f"{path} is not a network that OpenVINO can run ({first_sentence(error)}); "
@@ -53,13 +72,42 @@ class OpenVinoNet(nn.Module):
             raise DataError(
                 f"{path} takes and gives {names}; a pose net here takes {INPUT} and gives {OUTPUT}"
             )
-        self.request = self.compiled.create_infer_request()
+        self.metadata = _metadata(model)
 
-    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Normalised pixels (B, 3, H, W) -> features (B, 0, 0, 0), heatmaps (B, K, H/4, W/4), on the same device."""
-        array = np.ascontiguousarray(pixels.detach().float().cpu().numpy())
-        found = self.request.infer({INPUT: array})[OUTPUT]
-        return no_features(pixels), torch.from_numpy(found.copy()).to(pixels.device)
+
+def compile_net(model: nn.Module, size: tuple[int, int]) -> CompiledNet:
+    """Compile a network of PyTorch with OpenVINO, in memory, and compare the two.
+
+    Args:
+        model: pixels (B, 3, H, W) -> (features, heatmaps), on the CPU.
+        size: of its input, (W, H) px.
+
+    Raises:
+        ConfigError: without openvino.
+        FidipError: where the network cannot be converted, or computes something else then.
+    """
+    require("openvino")
+    from openvino.frontend import FrontEndManager
+    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+
+    width, height = size
+    try:
+        with (
+            warnings.catch_warnings(),
+            torch.no_grad(),
+        ):  # gradients may be computed in ways that no graph has
+            warnings.simplefilter("ignore")
+            example = torch.zeros(1, 3, height, width)
+            traced = torch.jit.trace(Heatmaps(model).eval(), example, check_trace=False)  # compared below
+        reader = FrontEndManager().load_by_framework("pytorch")
+        decoder = TorchScriptPythonDecoder(traced)  # must live until the end of the conversion
+        graph = reader.convert(reader.load(decoder))
+        graph.reshape({graph.inputs[0]: [-1, 3, height, width]})
+        net = CompiledNet(graph, torch.get_num_threads())
+    except Exception as error:  # each operation may fail in its own way
+        raise FidipError(f"OpenVINO cannot run this network ({first_sentence(error)})") from error
+    check_same(net, model, size)
+    return net
 
 
 def load_openvino(path: str | Path, threads: int = 0) -> tuple[CfgNode, OpenVinoNet]:

@@ -1,6 +1,7 @@
 """From an image, with or without boxes, to poses: the same crops, network and decoding as in testing."""
 
 import hashlib
+import importlib.util
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,9 +18,10 @@ from yacs.config import CfgNode
 from fidip import build
 from fidip.codec import HeatmapCodec
 from fidip.config import load_config, result_keys
-from fidip.errors import ConfigError, DataError
+from fidip.errors import ConfigError, DataError, FidipError
 from fidip.geometry import clip_box, crop_matrix
 from fidip.inference import Estimator
+from fidip.media import onnx, openvino
 from fidip.media.backends import BACKENDS, load_network
 from fidip.media.boxes import cut, inside, person_box, pose_box, presence, whole_frame
 from fidip.media.finder import Finder
@@ -27,7 +29,7 @@ from fidip.media.poses import Poses, stack_poses
 from fidip.media.tracks import MIN_SCORE
 from fidip.models import PoseNet, load_weights, network_class
 from fidip.packaged import DEFAULT, find_weights, packaged_models
-from fidip.runtime import choose_device, fingerprint
+from fidip.runtime import choose_device, fingerprint, logger
 from fidip.skeleton import COCO17, Skeleton
 
 # what of a config, besides the weights, changes the joints that are predicted
@@ -151,6 +153,35 @@ class Predictor:
         predictor.estimator = build.build_estimator(cfg, net, chosen)
         predictor.estimator.flip = flip
         return predictor
+
+    def accelerate(self) -> None:
+        """Let OpenVINO run a network of PyTorch on the CPU: about twice as fast, the same keypoints.
+
+        Takes some two seconds, which a handful of images do not pay back.
+
+        Raises:
+            ConfigError: without openvino.
+            FidipError: where OpenVINO cannot run the network.
+        """
+        if self.estimator.device.type == "cpu" and isinstance(self.estimator.model, PoseNet):
+            self.estimator.model = openvino.compile_net(self.estimator.model, self.size)
+
+    def accelerate_if_possible(self) -> None:
+        """Do so where openvino is installed and can run the network."""
+        if importlib.util.find_spec("openvino") is None or self.estimator.dtype is not None:
+            return
+        try:
+            self.accelerate()
+        except FidipError as error:
+            logger.warning("%s; PyTorch runs it", error)
+
+    @property
+    def runtime(self) -> str:
+        """What runs the network, for people."""
+        names = {openvino.CompiledNet: "OpenVINO", onnx.OnnxNet: "ONNX Runtime"}
+        return next(
+            (name for kind, name in names.items() if isinstance(self.estimator.model, kind)), "PyTorch"
+        )
 
     def __call__(self, image: np.ndarray, boxes: Sequence[Sequence[float]] | None = None) -> Poses:
         """Estimate the keypoints of the persons in an image.
@@ -297,7 +328,7 @@ def load(
         device: auto, cpu, cuda, cuda:N or mps.
         flip: average with the mirrored image: 2 AP more with the default model, half the speed.
         batch: crops that go through the network together.
-        backend: what runs a bundle: auto, torch, onnxruntime or openvino.
+        backend: what runs the network: auto, torch, openvino, or onnxruntime (for an .onnx).
 
     Raises:
         ConfigError: for an unknown name, and for a checkpoint without a config.
@@ -309,7 +340,7 @@ def load(
         cfg = load_config(facts.config)
         predictor = Predictor.from_checkpoint(cfg, facts.name, device, flip, batch)
         predictor.title = f"{facts.title} ({facts.licence}, {facts.holder})"
-        return predictor
+        return run_by(predictor, backend)
     path = Path(model)
     if not path.is_file():
         raise ConfigError(
@@ -319,13 +350,24 @@ def load(
     if path.suffix in BACKENDS and not (path.suffix == ".safetensors" and config.is_file()):
         predictor = Predictor.from_bundle(path, device, flip, batch, backend)
     elif config.is_file():
-        predictor = Predictor.from_checkpoint(load_config(config), path, device, flip, batch)
+        predictor = run_by(Predictor.from_checkpoint(load_config(config), path, device, flip, batch), backend)
     else:
         raise ConfigError(
             f"checkpoint {path}: there is no config.yaml beside it; name its config with --cfg FILE, or give a bundle "
             f"({', '.join(BACKENDS)})"
         )
     predictor.title = f"{path.name}, under the licence of those who trained it"
+    return predictor
+
+
+def run_by(predictor: Predictor, backend: str) -> Predictor:
+    """Have a checkpoint's network run by auto, torch or openvino. Raises ConfigError for another backend."""
+    if backend == "openvino":
+        predictor.accelerate()
+    elif backend not in ("auto", "torch"):
+        raise ConfigError(
+            f"backend {backend!r} needs an exported network as model; make one with `fidip export --format onnx`"
+        )
     return predictor
 
 
