@@ -48,5 +48,5 @@ def test_a_training_ends_inside_an_epoch(place, accumulate):
 def test_the_key_leaves_older_runs_their_names_and_no_step_count_is_negative(place):
     assert "TRAIN.END_STEP" not in result_keys(load_config("tiny.yaml"))
     assert result_keys(load_config("tiny.yaml", ["TRAIN.END_STEP", "5"]))["TRAIN.END_STEP"] == 5
-    with pytest.raises(ConfigError, match="END_STEP must be 0 or more"):
+    with pytest.raises(ConfigError, match="END_STEP must be at least 0"):
         train("output", "TRAIN.END_STEP", "-1")

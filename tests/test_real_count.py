@@ -58,7 +58,7 @@ def test_the_key_leaves_older_runs_their_names_and_is_never_negative(tmp_path, m
     monkeypatch.chdir(write_place(tmp_path))
     assert "DATASET.REAL_COUNT" not in result_keys(load_config("tiny.yaml"))
     assert result_keys(load_config("tiny.yaml", ["DATASET.REAL_COUNT", "2"]))["DATASET.REAL_COUNT"] == 2
-    with pytest.raises(ConfigError, match="REAL_COUNT must be 0 or more"):
+    with pytest.raises(ConfigError, match="REAL_COUNT must be at least 0"):
         train_main(["--cfg", "tiny.yaml", "DATASET.REAL_COUNT", "-1"])
     with pytest.raises(SystemExit) as stop:
         exit_on_error(lambda: train_main(["--cfg", "tiny.yaml", "DATASET.REAL_COUNT", "99"]))

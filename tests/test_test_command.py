@@ -84,8 +84,8 @@ def test_intervals_come_with_the_numbers(place, capsys):
 def test_intervals_can_be_left_out(place):
     run("TEST.BOOTSTRAP", "0")
     assert not {"ci95", "bootstrap"} & json.loads((only_run() / "metrics.json").read_text()).keys()
-    with pytest.raises(ConfigError, match=r"TEST\.BOOTSTRAP -1 gives no interval"):
-        run("TEST.BOOTSTRAP", "-1")
+    with pytest.raises(ConfigError, match=r"TEST\.BOOTSTRAP 1 gives no interval"):
+        run("TEST.BOOTSTRAP", "1")
 
 
 def test_two_runs_give_the_same_results_and_another_checkpoint_another_folder(place):

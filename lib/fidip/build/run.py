@@ -50,7 +50,7 @@ def plan_test(
     where none was selected, and results go beside it. Raises ConfigError when there is neither, and
     for a number of resamples that gives no interval.
     """
-    if cfg.TEST.BOOTSTRAP < 0 or cfg.TEST.BOOTSTRAP == 1:
+    if cfg.TEST.BOOTSTRAP == 1:
         raise ConfigError(f"TEST.BOOTSTRAP {cfg.TEST.BOOTSTRAP} gives no interval: set 0 (none) or e.g. 1000")
     if weights is None and cfg.TEST.MODEL_FILE:
         weights = find_weights(cfg.TEST.MODEL_FILE)

@@ -12,22 +12,6 @@ from fidip.skeleton import find_skeleton
 logger = logging.getLogger("fidip")
 
 STRIDE = 4  # image px per heatmap px, of every net here
-CHOICES = {
-    "PRECISION": ("fp32", "bf16", "fp16"),
-    "DATASET.DOMAIN": ("all", "real", "synthetic"),
-    "DATASET.SAMPLER": ("shuffle", "balanced"),
-    "DATASET.ROT_MODE": ("normal", "uniform"),
-    "ADAPT.METHOD": ("none", "grl", "cdan", "mmd", "coral", "mean_teacher"),
-    "ADAPT.LAMBDA_SCHEDULE": ("constant", "warmup"),
-    "LOSS.KIND": ("mse", "cross_entropy"),
-    "TRAIN.OPTIMIZER": ("adam", "adamw", "sgd"),
-    "TRAIN.SCHEDULE": ("step", "cosine"),
-    "TEST.AREA": ("annotation", "bbox", "keypoints"),
-}
-POSITIVE = (
-    "MODEL.SIGMA", "TRAIN.LR", "TRAIN.END_EPOCH", "TRAIN.BATCH_SIZE_PER_GPU", "TRAIN.PRE_BATCH_SIZE_PER_GPU",
-    "TRAIN.ACCUMULATE", "TRAIN.VAL_EVERY", "TEST.BATCH_SIZE_PER_GPU", "PRINT_FREQ", "LOSS.TOPK",
-)  # fmt: skip
 
 
 def check_for_testing(cfg: CfgNode) -> None:
@@ -53,9 +37,6 @@ def check_for_training(cfg: CfgNode) -> None:
     train, adaptive = cfg.TRAIN, cfg.ADAPT.METHOD != "none"
     if not cfg.DATASET.TRAIN_SET:
         problems.append("DATASET.TRAIN_SET is empty: name the splits to train on")
-    for key, value in (("TRAIN.END_STEP", train.END_STEP), ("DATASET.REAL_COUNT", cfg.DATASET.REAL_COUNT)):
-        if value < 0:
-            problems.append(f"{key} must be 0 or more, got {value}")
     if adaptive and not train.LAMBDA > 0:
         problems.append(
             f"ADAPT.METHOD {cfg.ADAPT.METHOD} with TRAIN.LAMBDA {train.LAMBDA} trains no adaptation: "
@@ -79,10 +60,6 @@ def check_for_training(cfg: CfgNode) -> None:
             "DISTILL.TEACHER needs DISTILL.CONFIG, the teacher's config, and DISTILL.FACTOR above 0"
         )
     problems += _missing(cfg, "DISTILL.TEACHER")
-    problems += _augment_problems(cfg.AUGMENT)
-    for key in ("TRAIN.EMA", "TRAIN.BLEND", "ADAPT.TEACHER_DECAY"):
-        if not 0 <= _get(cfg, key) < 1:
-            problems.append(f"{key} must be in [0, 1), got {_get(cfg, key)}")
     if cfg.LOSS.USE_DIFFERENT_JOINTS_WEIGHT and len(cfg.LOSS.JOINTS_WEIGHT) != cfg.MODEL.NUM_JOINTS:
         problems.append(
             f"LOSS.JOINTS_WEIGHT has {len(cfg.LOSS.JOINTS_WEIGHT)} values for {cfg.MODEL.NUM_JOINTS} joints"
@@ -94,16 +71,6 @@ def check_for_training(cfg: CfgNode) -> None:
     )
     _raise(problems)
     _warn_of_doubtful(cfg)
-
-
-def _augment_problems(augment: CfgNode) -> list[str]:
-    """Numbers of AUGMENT that are outside their range."""
-    highest = {"HUE": 0.5, "BLUR": 100.0, "NOISE": 255.0, "JPEG": 100, "ERASE_COUNT": 100}
-    return [
-        f"AUGMENT.{key} must be in 0..{highest.get(key, 1):g}, got {value}"
-        for key, value in augment.items()
-        if not 0 <= value <= highest.get(key, 1)
-    ]
 
 
 def _warn_of_doubtful(cfg: CfgNode) -> None:
@@ -122,14 +89,7 @@ def _warn_of_doubtful(cfg: CfgNode) -> None:
 
 
 def _common_problems(cfg: CfgNode) -> list[str]:
-    problems = []
-    for key, choices in CHOICES.items():
-        if _get(cfg, key) not in choices:
-            problems.append(f"{key} {_get(cfg, key)!r} is not one of {', '.join(choices)}")
-    problems += [
-        f"{key} must be positive, got {_get(cfg, key)}" for key in POSITIVE if not _get(cfg, key) > 0
-    ]
-    problems += _size_problems(cfg)
+    problems = _size_problems(cfg)
     skeleton = find_skeleton(cfg.DATASET.SKELETON)
     if skeleton.num_joints != cfg.MODEL.NUM_JOINTS:
         problems.append(
@@ -140,8 +100,6 @@ def _common_problems(cfg: CfgNode) -> list[str]:
 
 def _size_problems(cfg: CfgNode) -> list[str]:
     image, heatmap = cfg.MODEL.IMAGE_SIZE, cfg.MODEL.HEATMAP_SIZE
-    if len(image) != 2 or len(heatmap) != 2:
-        return [f"MODEL.IMAGE_SIZE {image} and HEATMAP_SIZE {heatmap} must be [width, height]"]
     if [STRIDE * side for side in heatmap] != list(image):
         return [f"MODEL.HEATMAP_SIZE {heatmap} must be IMAGE_SIZE {image} / {STRIDE}"]
     return []

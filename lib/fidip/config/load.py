@@ -3,13 +3,15 @@
 import ast
 import difflib
 import logging
+import math
+import re
 from pathlib import Path
 from typing import Any
 
 import yaml
 from yacs.config import CfgNode
 
-from fidip.config.defaults import defaults
+from fidip.config.keys import KEYS, KeyFacts, defaults, faults, plain
 from fidip.config.legacy import flatten, translate
 from fidip.errors import ConfigError
 from fidip.packaged import packaged_models
@@ -47,6 +49,8 @@ def load_config(path: str | Path, overrides: list[str] | None = None) -> CfgNode
     _merge(cfg, _parse_overrides(overrides or []), "command line")
     if not cfg.ADAPT.METHOD:
         cfg.ADAPT.METHOD = "grl" if cfg.MODEL.NAME.startswith("adaptive_") else "none"
+    if found := faults(cfg):
+        raise ConfigError(f"config {path}: {'; '.join(found)}")
     _resolve_paths(cfg)
     _resolve_skeleton(cfg)
     cfg.freeze()
@@ -66,7 +70,7 @@ def find_config(path: str | Path) -> Path:
 def result_keys(cfg: CfgNode, testing: bool = False) -> dict[str, Any]:
     """The flat keys that change what comes out of training, or of testing too."""
     skipped = _NO_EFFECT if testing else (*_NO_EFFECT, "TEST.", "DATASET.TEST_SET")
-    flat = flatten(_plain(cfg)).items()
+    flat = flatten(plain(cfg)).items()
     return {
         key: value for key, value in flat if not key.startswith(skipped) and value != _NEUTRAL.get(key, ...)
     }
@@ -75,12 +79,6 @@ def result_keys(cfg: CfgNode, testing: bool = False) -> dict[str, Any]:
 def run_name(path: str | Path, cfg: CfgNode, testing: bool = False) -> str:
     """Name of a run folder: the config's name and a hash of all that changes the result."""
     return f"{Path(path).stem}-{fingerprint(result_keys(cfg, testing))}"
-
-
-def _plain(node: Any) -> Any:
-    if isinstance(node, dict):
-        return {key: _plain(value) for key, value in node.items()}
-    return node
 
 
 def _base_chain(path: Path, seen: tuple[Path, ...]) -> list[Path]:
@@ -106,21 +104,35 @@ def _read_yaml(path: Path) -> tuple[dict[str, Any], list[str]]:
         raise ConfigError(f"config {path} is not valid YAML: {error}") from error
     if not isinstance(content, dict):
         raise ConfigError(f"config {path} must hold KEY: value lines, not a {type(content).__name__}")
-    base = content.pop("BASE", [])
+    base = content.pop("BASE", []) or []
     return content, [base] if isinstance(base, str) else list(base)
 
 
 def _parse_overrides(overrides: list[str]) -> dict[str, Any]:
-    if len(overrides) % 2:
-        raise ConfigError(f"overrides come as KEY VALUE pairs; {overrides[-1]!r} has no partner")
-    return {key: _literal(value) for key, value in zip(overrides[::2], overrides[1::2], strict=True)}
+    """KEY VALUE pairs; KEY=VALUE is understood too."""
+    words: list[str] = []
+    for word in overrides:
+        name, equals, value = word.partition("=")
+        words += (
+            [name, value] if equals and len(words) % 2 == 0 and re.fullmatch(r"[A-Z0-9_.]+", name) else [word]
+        )
+    if len(words) % 2:
+        raise ConfigError(f"overrides come as KEY VALUE pairs; {words[-1]!r} has no value")
+    return {name: _literal(value) for name, value in zip(words[::2], words[1::2], strict=True)}
 
 
 def _literal(text: str) -> Any:
+    """Read a value as Python writes it, or as YAML does where it is a list, a mapping, true or false."""
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):
-        return text
+        pass
+    if text[:1] in ("[", "{") or text.lower() in ("true", "false"):
+        try:
+            return yaml.safe_load(text)
+        except yaml.YAMLError:
+            pass
+    return text
 
 
 def _merge(cfg: CfgNode, tree: dict[str, Any], origin: str) -> None:
@@ -140,8 +152,11 @@ def _set(cfg: CfgNode, key: str, value: Any, origin: str) -> None:
         if parent not in node or not isinstance(node[parent], CfgNode):
             raise _unknown(cfg, ".".join([*parents[: depth + 1], name]), origin)
         node = node[parent]
-    if name in node:
-        node[name] = _coerce(value, node[name], key, origin)
+    if key in KEYS and not isinstance(node[name], CfgNode):
+        node[name] = _coerce(value, KEYS[key], origin)
+    elif name in node and isinstance(node[name], CfgNode):
+        if value not in (None, {}):
+            raise ConfigError(f"{origin}: {key} is a group of keys, not a value")
     elif node.is_new_allowed():
         node[name] = value
     else:
@@ -149,33 +164,42 @@ def _set(cfg: CfgNode, key: str, value: Any, origin: str) -> None:
 
 
 def _unknown(cfg: CfgNode, key: str, origin: str) -> ConfigError:
-    known = list(flatten(_plain(cfg)))
+    known = list(flatten(plain(cfg)))
     near = difflib.get_close_matches(key, known, n=3, cutoff=0.5)
     near += [name for name in known if name.split(".")[-1] == key.split(".")[-1] and name not in near]
-    hint = f"did you mean {' or '.join(near)}?" if near else "see lib/fidip/config/defaults.py for all keys"
+    hint = f"did you mean {' or '.join(near)}?" if near else "docs/configuration.md lists all keys"
     return ConfigError(f"{origin}: unknown key {key}; {hint}")
 
 
-def _coerce(value: Any, default: Any, key: str, origin: str) -> Any:
-    """Bring a value to the type of its default where that is harmless: int to float, one string to a list."""
-    if isinstance(default, CfgNode):
-        if value in (None, {}):
-            return default
-        raise ConfigError(f"{origin}: {key} is a group of keys, not a value")
-    if isinstance(default, list) and not isinstance(value, list):
-        return list(value) if isinstance(value, tuple) else [value] if value not in ("", None) else []
-    if isinstance(default, float) and not isinstance(value, bool):
-        try:
-            return float(value)
-        except (TypeError, ValueError):
-            pass
-    if isinstance(default, str) and isinstance(value, (int, float)) and not isinstance(value, bool):
-        return str(value)
-    if type(value) is not type(default):
-        raise ConfigError(
-            f"{origin}: {key} wants a {type(default).__name__}, e.g. {default!r}, got {value!r}"
-        )
-    return value
+def _coerce(value: Any, facts: KeyFacts, origin: str) -> Any:
+    """Bring a value to the type of its key where that is harmless: a number written as text, one value for a list."""
+    if not facts.listed:
+        return _scalar(value, facts, origin)
+    if value in ("", None):
+        return []
+    return [_scalar(one, facts, origin) for one in (value if isinstance(value, (list, tuple)) else [value])]
+
+
+def _scalar(value: Any, facts: KeyFacts, origin: str) -> Any:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    try:
+        if facts.kind is bool and isinstance(value, bool):
+            return value
+        if facts.kind is str and (isinstance(value, str) or number):
+            return str(value)
+        if facts.kind in (int, float) and (number or isinstance(value, str)) and math.isfinite(float(value)):
+            made = float(value)
+            if facts.kind is float:
+                return made
+            if made.is_integer():
+                return int(made)
+    except ValueError:
+        pass
+    wanted = {bool: "True or False", str: "text", int: "a whole number", float: "a number"}[facts.kind]
+    listed = "a list, each element " if facts.listed else ""
+    raise ConfigError(
+        f"{origin}: {facts.name} must be {listed}{wanted}, e.g. {facts.default!r}, got {value!r}"
+    )
 
 
 def _resolve_paths(cfg: CfgNode) -> None:
