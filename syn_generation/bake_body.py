@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 
 from fidip.errors import FidipError
-from fidip.synth.body.bake.bake import BakeOptions, bake
+from infantsynth.body.bake.bake import BakeOptions, bake
 
-_DATA = Path(__file__).resolve().parents[1] / "lib" / "fidip" / "synth" / "body" / "data"
+_DATA = Path(__file__).resolve().parent / "infantsynth" / "body" / "data"
 
 
 def main(argv: list[str] | None = None) -> int:

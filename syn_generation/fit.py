@@ -11,10 +11,10 @@ import torch
 from fidip.cli import exit_on_error
 from fidip.errors import ConfigError
 from fidip.runtime import setup_logging
-from fidip.synth.fit.benchmark import benchmark
-from fidip.synth.fit.report import CSV_NAME
-from fidip.synth.fit.run import run_fit
-from fidip.synth.fit.settings import KEYS, Settings, parse_options, read_settings
+from infantsynth.fit.benchmark import benchmark
+from infantsynth.fit.report import CSV_NAME
+from infantsynth.fit.run import run_fit
+from infantsynth.fit.settings import KEYS, Settings, parse_options, read_settings
 
 HERE = Path(__file__).parent
 DEFAULT = HERE / "cfg_files" / "fit_infant.yaml"

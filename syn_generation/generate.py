@@ -9,8 +9,8 @@ import argparse
 
 from fidip.cli import exit_on_error
 from fidip.runtime import setup_logging
-from fidip.synth.arguments import add_labels, add_look, add_scene, add_work, labels_of, look_of, order_of
-from fidip.synth.generate import PictureRecipe, generate
+from infantsynth.arguments import add_labels, add_look, add_scene, add_work, labels_of, look_of, order_of
+from infantsynth.generate import PictureRecipe, generate
 
 
 def main(argv: list[str] | None = None) -> int:

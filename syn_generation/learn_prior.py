@@ -11,10 +11,10 @@ import torch
 
 from fidip.cli import exit_on_error
 from fidip.runtime import setup_logging
-from fidip.synth.body import load_body
-from fidip.synth.fit.learning import authored_poses, fitted_poses
-from fidip.synth.priors import write_prior
-from fidip.synth.priors.learn import Lesson, held_out, learn
+from infantsynth.body import load_body
+from infantsynth.fit.learning import authored_poses, fitted_poses
+from infantsynth.priors import write_prior
+from infantsynth.priors.learn import Lesson, held_out, learn
 
 
 def main(argv: list[str] | None = None) -> int:

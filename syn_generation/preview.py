@@ -7,7 +7,7 @@ import cv2
 
 from fidip.cli import exit_on_error
 from fidip.runtime import atomic_path, setup_logging
-from fidip.synth.preview import SheetOptions, contact_sheet
+from infantsynth.preview import SheetOptions, contact_sheet
 
 
 def main(argv: list[str] | None = None) -> int:

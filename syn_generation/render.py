@@ -9,9 +9,9 @@ import argparse
 
 from fidip.cli import exit_on_error
 from fidip.runtime import setup_logging
-from fidip.synth.arguments import add_labels, add_look, add_work, labels_of, look_of, order_of
-from fidip.synth.generate import generate
-from fidip.synth.turntable import ROTATIONS, TurntableRecipe
+from infantsynth.arguments import add_labels, add_look, add_work, labels_of, look_of, order_of
+from infantsynth.generate import generate
+from infantsynth.turntable import ROTATIONS, TurntableRecipe
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from fidip.synth.body import BodyData
-from fidip.synth.body.smpl import JOINT_NAMES, VERTICES
+from infantsynth.body import BodyData
+from infantsynth.body.smpl import JOINT_NAMES, VERTICES
 
 BEND = 0.6  # m: height of the rod's upper joint
 

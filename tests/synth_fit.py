@@ -6,10 +6,10 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from fidip.synth.body import BodyData, BodyModel, load_body
-from fidip.synth.fit.keypoints import LAYOUTS
-from fidip.synth.poses import sample_pose
-from fidip.synth.poses.rotation import compose
+from infantsynth.body import BodyData, BodyModel, load_body
+from infantsynth.fit.keypoints import LAYOUTS
+from infantsynth.poses import sample_pose
+from infantsynth.poses.rotation import compose
 
 SIZE = (640, 480)
 FOCAL = 1.4 * 640

@@ -5,9 +5,9 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from fidip.synth.appearance.anatomy import study
-from fidip.synth.body import BodyData, BodyModel, load_body
-from fidip.synth.poses import sample_pose
+from infantsynth.appearance.anatomy import study
+from infantsynth.body import BodyData, BodyModel, load_body
+from infantsynth.poses import sample_pose
 
 BODIES = ("infant", "adult", "smpl")
 POSTURES = ("supine", "prone", "side", "sitting", "crawling", "standing")

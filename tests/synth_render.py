@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 import torch
 
-from fidip.synth.body import PART_NAMES, load_body
-from fidip.synth.camera import look_at
-from fidip.synth.scene.spec import AreaLight, BodyInScene, Environment, Material, Mesh, SceneSpec
+from infantsynth.body import PART_NAMES, load_body
+from infantsynth.camera import look_at
+from infantsynth.scene.spec import AreaLight, BodyInScene, Environment, Material, Mesh, SceneSpec
 
 GREY = np.array([0.5, 0.5, 0.5], np.float32)
 SKY = Environment(np.ones(3))

@@ -6,10 +6,10 @@ import numpy as np
 from figures import POSE
 from scipy.spatial import cKDTree
 
-from fidip.synth.body import PART_NAMES
-from fidip.synth.camera import look_at
-from fidip.synth.scene.flesh import _neighbours
-from fidip.synth.scene.spec import BodyInScene, Environment, Material, Mesh, SceneSpec
+from infantsynth.body import PART_NAMES
+from infantsynth.camera import look_at
+from infantsynth.scene.flesh import _neighbours
+from infantsynth.scene.spec import BodyInScene, Environment, Material, Mesh, SceneSpec
 
 GREY = Material(np.array([0.5, 0.5, 0.5], np.float32))
 DISTANCE = 2.0  # m from the camera to the plate

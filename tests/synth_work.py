@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from fidip.errors import DataError
-from fidip.synth.merge import merge
-from fidip.synth.shards import ShardFolder
-from fidip.synth.workers import Crew, Product, make_shards
+from infantsynth.merge import merge
+from infantsynth.shards import ShardFolder
+from infantsynth.workers import Crew, Product, make_shards
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from fidip.annotations import load_annotations
 from fidip.config import load_config
 from fidip.media.frames import Frame, PoseFile
 from fidip.media.video import video_facts
-from fidip.synth.generate import Labels, PictureRecipe
-from fidip.synth.workers import Crew
+from infantsynth.generate import Labels, PictureRecipe
+from infantsynth.workers import Crew
 
 ROOT = Path(__file__).parents[1]
 TINY = """

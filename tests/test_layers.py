@@ -32,7 +32,7 @@ LAYERS = (
         "progress",
         "packaged",
     ),
-    ("codec", "losses", "models", "synth"),
+    ("codec", "losses", "models"),
     ("data", "tasks", "evaluation", "statistics", "inference", "domain_gap"),
     ("checkpoint", "engine"),
     ("build", "report"),

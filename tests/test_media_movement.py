@@ -9,7 +9,7 @@ from fidip.media.export.naming import side_pairs, without_side
 from fidip.media.movement import TORSOS, MovementOptions, measure, symmetry
 from fidip.media.movement_signals import correlate, quantile
 from fidip.skeleton import COCO17
-from fidip.synth.body import load_body
+from infantsynth.body import load_body
 
 TORSO = 80.0  # px
 LENGTH = TORSOS * TORSO
@@ -196,7 +196,7 @@ def test_noise_and_what_it_feigns_are_told(tmp_path):
 
 def test_a_body_length_is_that_of_the_packaged_infants():
     torch = pytest.importorskip("torch")
-    from fidip.synth.body.measures import height
+    from infantsynth.body.measures import height
 
     body = load_body("infant")
     for months in range(13):

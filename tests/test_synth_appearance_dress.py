@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from synth_look import BODIES, SMALL, body_named, posed, surface_distance
 
-from fidip.synth.appearance import dress
-from fidip.synth.appearance.anatomy import PARTS
-from fidip.synth.appearance.color import distance
-from fidip.synth.appearance.coverage import required
-from fidip.synth.appearance.fabric import vertex_normals
-from fidip.synth.appearance.studio import prepare
+from infantsynth.appearance import dress
+from infantsynth.appearance.anatomy import PARTS
+from infantsynth.appearance.color import distance
+from infantsynth.appearance.coverage import required
+from infantsynth.appearance.fabric import vertex_normals
+from infantsynth.appearance.studio import prepare
 
 FAST = [("infant", range(10)), ("adult", range(10, 14)), ("smpl", range(20, 24))]
 CASES = [(name, seed) for name, seeds in FAST for seed in seeds]

@@ -6,8 +6,8 @@ import pytest
 from synth_look import SMALL, body_named, posed
 
 from fidip.errors import ConfigError, DataError
-from fidip.synth.appearance import KINDS, TextureSource, dress, procedural, swatch
-from fidip.synth.appearance.color import (
+from infantsynth.appearance import KINDS, TextureSource, dress, procedural, swatch
+from infantsynth.appearance.color import (
     SKIN_DISTANCE,
     away_from,
     cloth_color,
@@ -16,8 +16,8 @@ from fidip.synth.appearance.color import (
     to_lab,
     to_rgb,
 )
-from fidip.synth.appearance.noise import field
-from fidip.synth.appearance.source import meets
+from infantsynth.appearance.noise import field
+from infantsynth.appearance.source import meets
 
 # sRGB to CIE Lab under D65, from the definition of both (IEC 61966-2-1, CIE 15)
 KNOWN = [

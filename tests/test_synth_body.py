@@ -9,10 +9,10 @@ from synth_body import BEND, rod
 
 from fidip.errors import DataError
 from fidip.skeleton import COCO17
-from fidip.synth.body import PART_NAMES, BodyModel, load_body
-from fidip.synth.body.bake.store import STEP, steps, write
-from fidip.synth.body.lbs import rodrigues
-from fidip.synth.body.parts import part_of_joint
+from infantsynth.body import PART_NAMES, BodyModel, load_body
+from infantsynth.body.bake.store import STEP, steps, write
+from infantsynth.body.lbs import rodrigues
+from infantsynth.body.parts import part_of_joint
 
 F64 = torch.float64
 NONE = torch.zeros(1, 3, dtype=F64)

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-import fidip.synth.body
+import infantsynth.body
 from fidip.skeleton import COCO17
-from fidip.synth.body import load_body
-from fidip.synth.body.measures import edges_among, girth, head_girth, height, mass
+from infantsynth.body import load_body
+from infantsynth.body.measures import edges_among, girth, head_girth, height, mass
 
-DATA = Path(fidip.synth.body.__file__).parent / "data"
+DATA = Path(infantsynth.body.__file__).parent / "data"
 # WHO child growth standards, between girls and boys: length m, mass kg, head circumference m
 WHO = {0: (0.495, 3.25, 0.342), 3: (0.606, 6.1, 0.400), 6: (0.667, 7.6, 0.428), 12: (0.749, 9.25, 0.455)}
 

@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 import torch
 
-from fidip.commands.film import main
 from fidip.errors import ConfigError
 from fidip.media.video import read_video, video_facts
 from fidip.pixels import read_rgb
-from fidip.synth.body import load_body
-from fidip.synth.film import LIMBS, PRESSED, SINK, FilmRecipe, Swinging, faults, make_film
-from fidip.synth.generate import Labels
-from fidip.synth.look import PictureLook
-from fidip.synth.priors import JointLimits
-from fidip.synth.scene.settle import pose_body
-from fidip.synth.scene.spec import WORN
+from infantsynth.body import load_body
+from infantsynth.film import LIMBS, PRESSED, SINK, FilmRecipe, Swinging, faults, make_film
+from infantsynth.film_command import main
+from infantsynth.generate import Labels
+from infantsynth.look import PictureLook
+from infantsynth.priors import JointLimits
+from infantsynth.scene.settle import pose_body
+from infantsynth.scene.spec import WORN
 
 LOOK = PictureLook(
     mode="raster", place="scene", size=(96, 72), samples=1, postures=("supine",), blanket=0.0, toys=0.0

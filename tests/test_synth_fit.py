@@ -4,11 +4,11 @@ import torch
 from synth_fit import FOCAL, SIZE, blended_body, boxes, infant, known_persons, project
 
 from fidip.errors import ConfigError, DataError
-from fidip.synth.fit.bodyrig import rig_of
-from fidip.synth.fit.config import FitConfig, Stage
-from fidip.synth.fit.fitting import fit_bodies, usable
-from fidip.synth.fit.quality import posed_vertices
-from fidip.synth.priors import JointLimits, ShapePrior, default_prior
+from infantsynth.fit.bodyrig import rig_of
+from infantsynth.fit.config import FitConfig, Stage
+from infantsynth.fit.fitting import fit_bodies, usable
+from infantsynth.fit.quality import posed_vertices
+from infantsynth.priors import JointLimits, ShapePrior, default_prior
 
 SIZES = np.array([SIZE], dtype=float)
 
@@ -137,8 +137,8 @@ def test_ignored_joints_get_no_say(persons):
 
 def test_derivatives_are_those_of_the_cost(persons):
     """Half the gradient that the terms state equals the numerical one, for every term that is a sum of squares."""
-    from fidip.synth.fit.fitting import _Fit
-    from fidip.synth.fit.terms import Reprojection
+    from infantsynth.fit.fitting import _Fit
+    from infantsynth.fit.terms import Reprojection
 
     fit = _Fit(infant(), FitConfig(), default_prior(infant()), ShapePrior.standard(infant()))
     observed, theta = fit._first(persons[3][:2], SIZES.repeat(2, axis=0))

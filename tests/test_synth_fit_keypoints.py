@@ -7,7 +7,7 @@ from synth_fit import coco_file, spread_out
 
 from fidip.errors import DataError
 from fidip.skeleton import COCO17
-from fidip.synth.fit.keypoints import LAYOUTS, ignored_joints, parse_joints, read_subjects, to_coco17
+from infantsynth.fit.keypoints import LAYOUTS, ignored_joints, parse_joints, read_subjects, to_coco17
 
 BODY_25 = (
     "nose", "neck", "right_shoulder", "right_elbow", "right_wrist", "left_shoulder", "left_elbow", "left_wrist", "mid_hip",

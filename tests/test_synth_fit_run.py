@@ -11,16 +11,16 @@ import pytest
 from synth_fit import SIZE, boxes, coco_file, infant, known_persons
 
 from fidip.errors import ConfigError, DataError
-from fidip.synth.fit import run as run_module
-from fidip.synth.fit.benchmark import benchmark
-from fidip.synth.fit.config import FitConfig
-from fidip.synth.fit.outcome import read_outcome
-from fidip.synth.fit.plan import body_source, fit_config, make_plan
-from fidip.synth.fit.report import CSV_NAME, SUMMARY_NAME
-from fidip.synth.fit.run import run_fit
-from fidip.synth.fit.settings import KEYS, coerce, parse_options, read_settings
-from fidip.synth.poses import from_fits
-from fidip.synth.priors import JointLimits, StoredPrior, hand_set_prior, read_prior, write_prior
+from infantsynth.fit import run as run_module
+from infantsynth.fit.benchmark import benchmark
+from infantsynth.fit.config import FitConfig
+from infantsynth.fit.outcome import read_outcome
+from infantsynth.fit.plan import body_source, fit_config, make_plan
+from infantsynth.fit.report import CSV_NAME, SUMMARY_NAME
+from infantsynth.fit.run import run_fit
+from infantsynth.fit.settings import KEYS, coerce, parse_options, read_settings
+from infantsynth.poses import from_fits
+from infantsynth.priors import JointLimits, StoredPrior, hand_set_prior, read_prior, write_prior
 
 SCRIPTS = Path(__file__).parents[1] / "syn_generation"
 

@@ -15,10 +15,10 @@ from synth_work import contents
 
 from fidip.annotations import load_annotations
 from fidip.errors import ConfigError, DataError
-from fidip.synth.generate import Labels, Order, PictureRecipe, generate, picture_seed
-from fidip.synth.preview import SheetOptions, contact_sheet
-from fidip.synth.shards import ShardWriter
-from fidip.synth.workers import Crew
+from infantsynth.generate import Labels, Order, PictureRecipe, generate, picture_seed
+from infantsynth.preview import SheetOptions, contact_sheet
+from infantsynth.shards import ShardWriter
+from infantsynth.workers import Crew
 
 SPLIT = "train_synthetic"
 

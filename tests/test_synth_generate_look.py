@@ -8,9 +8,9 @@ import pytest
 from synth_scene import scene
 
 from fidip.errors import ConfigError, DataError
-from fidip.synth.arguments import add_labels, add_look, add_scene, add_work, labels_of, look_of, order_of
-from fidip.synth.generate import Labels
-from fidip.synth.look import PictureLook, content_of
+from infantsynth.arguments import add_labels, add_look, add_scene, add_work, labels_of, look_of, order_of
+from infantsynth.generate import Labels
+from infantsynth.look import PictureLook, content_of
 
 
 def parsed(*words):
@@ -111,9 +111,9 @@ def test_folders_count_by_what_they_hold_not_by_where_they_are(tmp_path):
 
 def test_the_artist_draws_what_the_seed_says(monkeypatch):
     look = PictureLook("raster", size=(160, 120), effects=False)
-    monkeypatch.setattr("fidip.synth.body.load_body", lambda name: name)
+    monkeypatch.setattr("infantsynth.body.load_body", lambda name: name)
     monkeypatch.setattr(
-        "fidip.synth.scene.sample.sample_scene",
+        "infantsynth.scene.sample.sample_scene",
         lambda body, seed, options: scene(info={"body": body, "s": seed}),
     )
     spec, picture = look.artist()(5)

@@ -15,11 +15,11 @@ from synth_scene import scene as flat_scene
 from synth_work import contents
 
 from fidip.errors import ConfigError, DataError
-from fidip.synth.generate import Labels
-from fidip.synth.look import PictureLook
-from fidip.synth.poses import FitPool
-from fidip.synth.render.zbuffer import rasterise
-from fidip.synth.turntable import TurntableRecipe, into_world, published_camera
+from infantsynth.generate import Labels
+from infantsynth.look import PictureLook
+from infantsynth.poses import FitPool
+from infantsynth.render.zbuffer import rasterise
+from infantsynth.turntable import TurntableRecipe, into_world, published_camera
 
 ROOT = Path(__file__).parents[1]
 
@@ -34,7 +34,7 @@ def script(name):
 @pytest.fixture
 def flat(monkeypatch):
     """Looks draw flat infants; a maker that a worker kept from another test is forgotten."""
-    from fidip.synth import workers
+    from infantsynth import workers
 
     workers._maker.cache_clear()
     monkeypatch.setattr(PictureLook, "artist", lambda look: FlatLook(*look.size).artist())
@@ -121,8 +121,8 @@ def test_render_shows_each_fit_in_each_turn(tmp_path, flat, monkeypatch, capsys)
         shown.append(divmod(index, recipe.turns))
         return flat_scene(size=(64, 48))
 
-    monkeypatch.setattr("fidip.synth.turntable._pool", lambda fits, body: pool)
-    monkeypatch.setattr("fidip.synth.turntable._body", lambda name: None)
+    monkeypatch.setattr("infantsynth.turntable._pool", lambda fits, body: pool)
+    monkeypatch.setattr("infantsynth.turntable._body", lambda name: None)
     monkeypatch.setattr(TurntableRecipe, "scene", scene)
     (tmp_path / "fits").mkdir()
     words = ["--fits", str(tmp_path / "fits"), "--out", str(tmp_path), "--size", "64", "48", "--workers", "1"]

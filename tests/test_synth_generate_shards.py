@@ -13,10 +13,10 @@ import pytest
 from synth_work import FakeRecipe, contents, product, run
 
 from fidip.errors import ConfigError, DataError, FidipError
-from fidip.synth.merge import merge, require_own
-from fidip.synth.shards import Shard, ShardFolder
-from fidip.synth.webdataset import pack
-from fidip.synth.workers import Crew, make_shards
+from infantsynth.merge import merge, require_own
+from infantsynth.shards import Shard, ShardFolder
+from infantsynth.webdataset import pack
+from infantsynth.workers import Crew, make_shards
 
 SCRIPT = Path(__file__).with_name("synth_work.py")
 

@@ -8,8 +8,8 @@ from synth_look import body_named
 
 from fidip.errors import ConfigError, DataError
 from fidip.skeleton import COCO17
-from fidip.synth.body import load_body
-from fidip.synth.poses import (
+from infantsynth.body import load_body
+from infantsynth.poses import (
     POSTURES,
     from_fits,
     jitter,
@@ -18,9 +18,9 @@ from fidip.synth.poses import (
     sample_pose,
     uniform_rotation,
 )
-from fidip.synth.poses.fits import facing_posture
-from fidip.synth.poses.rotation import compose
-from fidip.synth.poses.sample import DEEPEST, checks_for
+from infantsynth.poses.fits import facing_posture
+from infantsynth.poses.rotation import compose
+from infantsynth.poses.sample import DEEPEST, checks_for
 
 
 def draw(posture, seed, body="infant"):

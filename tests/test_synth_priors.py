@@ -7,8 +7,8 @@ import torch
 from synth_fit import infant
 
 from fidip.errors import DataError
-from fidip.synth.poses import sample_pose
-from fidip.synth.priors import (
+from infantsynth.poses import sample_pose
+from infantsynth.priors import (
     JointLimits,
     ShapePrior,
     StoredPrior,
@@ -23,7 +23,7 @@ from fidip.synth.priors import (
     self_penetration,
     write_prior,
 )
-from fidip.synth.priors.capsules import nearest_shares
+from infantsynth.priors.capsules import nearest_shares
 
 
 @pytest.fixture(scope="module")

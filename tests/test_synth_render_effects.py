@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fidip.synth.render import film
-from fidip.synth.render.effects import NO_FAULTS, CameraFaults, develop
+from infantsynth.render import film
+from infantsynth.render.effects import NO_FAULTS, CameraFaults, develop
 
 
 def grey(value=118, shape=(240, 320, 3)):

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from synth_render import GREY, facing, matt, square
 
-from fidip.synth.body import load_body
-from fidip.synth.generate import picture_seed
-from fidip.synth.look import PictureLook
-from fidip.synth.render.mitsuba_scene import relief_bitmap
-from fidip.synth.render.path import PathRenderer
-from fidip.synth.scene.sample import sample_scene
-from fidip.synth.scene.spec import Material
+from infantsynth.body import load_body
+from infantsynth.generate import picture_seed
+from infantsynth.look import PictureLook
+from infantsynth.render.mitsuba_scene import relief_bitmap
+from infantsynth.render.path import PathRenderer
+from infantsynth.scene.sample import sample_scene
+from infantsynth.scene.spec import Material
 
 pytest.importorskip("mitsuba")
 

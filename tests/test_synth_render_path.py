@@ -7,12 +7,12 @@ import pytest
 from synth_render import GREY, facing, iou, lamp, mannequin, matt, outline, quarters, spot, square
 
 from fidip.errors import ConfigError, DataError
-from fidip.synth.annotate import label_keypoints
-from fidip.synth.camera import Camera
-from fidip.synth.render import film, probe, raster
-from fidip.synth.render.path import PathRenderer
-from fidip.synth.render.zbuffer import rasterise
-from fidip.synth.scene.spec import Environment, Material
+from infantsynth.annotate import label_keypoints
+from infantsynth.camera import Camera
+from infantsynth.render import film, probe, raster
+from infantsynth.render.path import PathRenderer
+from infantsynth.render.zbuffer import rasterise
+from infantsynth.scene.spec import Environment, Material
 
 pytest.importorskip("mitsuba")
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from fidip.errors import ConfigError
-from fidip.synth.render import probe
+from infantsynth.render import probe
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ import pytest
 from synth_render import mannequin, matt, posed, square
 
 from fidip.errors import DataError
-from fidip.synth.annotate import label_keypoints
-from fidip.synth.camera import look_at
-from fidip.synth.render.zbuffer import enlarged, rasterise, visible_fraction
-from fidip.synth.scene.spec import Mesh
+from infantsynth.annotate import label_keypoints
+from infantsynth.camera import look_at
+from infantsynth.render.zbuffer import enlarged, rasterise, visible_fraction
+from infantsynth.scene.spec import Mesh
 
 LEFT_WRIST, RIGHT_WRIST = 9, 10
 

@@ -8,15 +8,15 @@ import pytest
 from synth_look import body_named
 
 from fidip.errors import ConfigError, DataError
-from fidip.synth.appearance.anatomy import study
-from fidip.synth.appearance.color import distance
-from fidip.synth.appearance.coverage import required
-from fidip.synth.body import PART_NAMES
-from fidip.synth.poses import POSTURES
-from fidip.synth.render.zbuffer import rasterise
-from fidip.synth.scene import sample
-from fidip.synth.scene.options import SceneOptions
-from fidip.synth.scene.sample import sample_scene
+from infantsynth.appearance.anatomy import study
+from infantsynth.appearance.color import distance
+from infantsynth.appearance.coverage import required
+from infantsynth.body import PART_NAMES
+from infantsynth.poses import POSTURES
+from infantsynth.render.zbuffer import rasterise
+from infantsynth.scene import sample
+from infantsynth.scene.options import SceneOptions
+from infantsynth.scene.sample import sample_scene
 
 SIZE = (96, 72)
 ROOM, PHOTO = SceneOptions(size=SIZE), SceneOptions(mode="photo", size=SIZE)

@@ -4,20 +4,20 @@ import numpy as np
 import pytest
 from synth_look import body_named
 
-from fidip.synth.appearance import TextureSource
-from fidip.synth.body import PART_NAMES
-from fidip.synth.scene.backgrounds import cover, procedural
-from fidip.synth.scene.drape import Blanket, drape, over_body
-from fidip.synth.scene.fields import FAR, Grid, relax, thicken_up
-from fidip.synth.scene.furniture import handhold
-from fidip.synth.scene.lights import draw_lighting, temperature
-from fidip.synth.scene.places import draw_place, put_under
-from fidip.synth.scene.primitives import box, cushion, ring, sphere, tube
-from fidip.synth.scene.room import build_room, plan_room
-from fidip.synth.scene.settle import pose_body
-from fidip.synth.scene.support import GAP, press
-from fidip.synth.scene.toys import MAKERS, make_toy, scatter
-from fidip.synth.scene.viewpoint import Frame, sample_camera
+from infantsynth.appearance import TextureSource
+from infantsynth.body import PART_NAMES
+from infantsynth.scene.backgrounds import cover, procedural
+from infantsynth.scene.drape import Blanket, drape, over_body
+from infantsynth.scene.fields import FAR, Grid, relax, thicken_up
+from infantsynth.scene.furniture import handhold
+from infantsynth.scene.lights import draw_lighting, temperature
+from infantsynth.scene.places import draw_place, put_under
+from infantsynth.scene.primitives import box, cushion, ring, sphere, tube
+from infantsynth.scene.room import build_room, plan_room
+from infantsynth.scene.settle import pose_body
+from infantsynth.scene.support import GAP, press
+from infantsynth.scene.toys import MAKERS, make_toy, scatter
+from infantsynth.scene.viewpoint import Frame, sample_camera
 
 TEXTURES = TextureSource()
 

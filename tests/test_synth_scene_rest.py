@@ -7,13 +7,13 @@ import pytest
 from synth_look import body_named
 from synth_scene import deepest
 
-from fidip.synth.poses import POSTURES, sample_pose
-from fidip.synth.scene.chain import Chain, State
-from fidip.synth.scene.flesh import Flesh, to_segments
-from fidip.synth.scene.options import ADULT_POSTURES, SceneOptions
-from fidip.synth.scene.person import hold_up, lay_down
-from fidip.synth.scene.settle import DEEPEST, Settled, badness, margin, pose_body
-from fidip.synth.scene.statics import Equilibrium, Forces
+from infantsynth.poses import POSTURES, sample_pose
+from infantsynth.scene.chain import Chain, State
+from infantsynth.scene.flesh import Flesh, to_segments
+from infantsynth.scene.options import ADULT_POSTURES, SceneOptions
+from infantsynth.scene.person import hold_up, lay_down
+from infantsynth.scene.settle import DEEPEST, Settled, badness, margin, pose_body
+from infantsynth.scene.statics import Equilibrium, Forces
 
 CASES = [(body, posture) for body in ("infant", "smpl") for posture in POSTURES]
 CASES += [("adult", posture) for posture in ADULT_POSTURES]

@@ -7,12 +7,12 @@ import pytest
 from synth_look import body_named
 from synth_scene import plate, scene
 
-from fidip.synth.annotate import label_keypoints, person_mask
-from fidip.synth.render.zbuffer import rasterise
-from fidip.synth.scene.options import SceneOptions
-from fidip.synth.scene.person import texture_side
-from fidip.synth.scene.sample import _best_seen, sample_scene
-from fidip.synth.scene.sight import LEAST_JOINTS, look, shrunk
+from infantsynth.annotate import label_keypoints, person_mask
+from infantsynth.render.zbuffer import rasterise
+from infantsynth.scene.options import SceneOptions
+from infantsynth.scene.person import texture_side
+from infantsynth.scene.sample import _best_seen, sample_scene
+from infantsynth.scene.sight import LEAST_JOINTS, look, shrunk
 
 
 def test_a_small_picture_of_the_same_view_has_the_same_edges():

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from fidip.synth.body import load_body
-from fidip.synth.scene.options import SceneOptions
-from fidip.synth.scene.person import lay_down
+from infantsynth.body import load_body
+from infantsynth.scene.options import SceneOptions
+from infantsynth.scene.person import lay_down
 
 
 def test_sitters_do_not_fold_over_their_legs():

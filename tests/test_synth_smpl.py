@@ -13,9 +13,9 @@ import torch
 from synth_body import smil_arrays
 
 from fidip.errors import DataError
-from fidip.synth.body import load_body
-from fidip.synth.body.smpl import JOINT_NAMES, UPRIGHT
-from fidip.synth.body.smpl_pickle import load_pickle, numbers
+from infantsynth.body import load_body
+from infantsynth.body.smpl import JOINT_NAMES, UPRIGHT
+from infantsynth.body.smpl_pickle import load_pickle, numbers
 
 
 class FakeChumpy:

@@ -23,7 +23,6 @@ from fidip import build
 from fidip.build.data import plain_loader
 from fidip.cli import exit_on_error
 from fidip.commands import predict
-from fidip.commands.film import film_path, write_film
 from fidip.commands.test import run_test
 from fidip.commands.train import TrainOutcome, run_training
 from fidip.config import load_config
@@ -34,10 +33,11 @@ from fidip.media.frames import PoseFile
 from fidip.media.stream import stream_path
 from fidip.packaged import find_weights
 from fidip.runtime import choose_device, read_json, setup_logging, write_json, write_text
-from fidip.synth.film import POSTURE, FilmRecipe
-from fidip.synth.generate import Labels, Look, Order, PictureRecipe, SetRecipe, generate
-from fidip.synth.look import PictureLook
-from fidip.synth.workers import Crew
+from infantsynth.film import POSTURE, FilmRecipe
+from infantsynth.film_command import film_path, write_film
+from infantsynth.generate import Labels, Look, Order, PictureRecipe, SetRecipe, generate
+from infantsynth.look import PictureLook
+from infantsynth.workers import Crew
 
 logger = logging.getLogger("fidip")
 

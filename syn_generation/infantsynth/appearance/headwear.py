@@ -1,0 +1,174 @@
+"""Hats, headbands and pacifiers."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from infantsynth.appearance import tubes
+from infantsynth.appearance.footwear import surface_points
+from infantsynth.appearance.frames import Frame, follow
+from infantsynth.appearance.outfit import Chest
+from infantsynth.appearance.solids import Solid, ball, merged, ring
+from infantsynth.appearance.studio import Studio
+from infantsynth.scene.spec import Material, Mesh
+
+Array = np.ndarray
+
+THICKNESS = 0.0022  # m, of a hat's cloth
+_PACIFIERS = (
+    (0.55, 0.72, 0.80),
+    (0.86, 0.66, 0.70),
+    (0.88, 0.88, 0.86),
+    (0.52, 0.66, 0.56),
+    (0.84, 0.74, 0.52),
+)
+
+
+@dataclass(frozen=True)
+class Head:
+    """The posed head: its frame, the points (N, 3) m of its surface, the distance of the eyes, where eyes, nose and
+    ears are at rest."""
+
+    frame: Frame
+    points: Array
+    unit: float
+    eyes: Array
+    nose: Array
+    ears: Array
+
+
+def find_head(studio: Studio, vertices: Array) -> Head:
+    """The head of the posed body (V, 3) m."""
+    anatomy = studio.anatomy
+    chosen = anatomy.at.head > 0.9
+    face = anatomy.face
+    unit = float(np.linalg.norm(face[1] - face[2]))
+    return Head(
+        follow(anatomy, vertices, chosen),
+        surface_points(studio, vertices, chosen),
+        unit,
+        face[1:3].mean(axis=0),
+        face[0],
+        face[3:5].mean(axis=0),
+    )
+
+
+def _spine(head: Head, low: Array, tilt: float) -> tubes.Spine:
+    """An upward axis of the head, leaning back by ``tilt`` rad, whose zero is at the height of ``low`` (rest)."""
+    axis = head.frame.direction(np.array([0.0, np.sin(tilt), np.cos(tilt)]))
+    return tubes.straight(head.frame.point(low), axis, head.frame.direction(np.array([1.0, 0.0, 0.0])))
+
+
+def hat(studio: Studio, vertices: Array, chest: Chest) -> list[Mesh]:
+    """A cap with a turned-up edge, or a sun hat with a brim."""
+    rng, head = chest.rng, find_head(studio, vertices)
+    size = head.unit * head.frame.size
+    spine = _spine(
+        head, head.eyes + head.unit * np.array([0, 0, rng.uniform(0.65, 0.95)]), rng.uniform(0.15, 0.42)
+    )
+    top = float(spine.locate(head.points)[0].max())
+    along = top * np.sin(np.linspace(0, np.pi / 2, 16)) * 0.985
+    loose = 0.06 * size * rng.uniform(0.3, 1.6)
+    rings = tubes.wrap(spine, head.points, along, np.full(len(along), 0.06 * size), beyond=True)
+    rings = tubes.smoothed(rings, 1).grown(
+        0.0025 * studio.anatomy.cloth_scale + loose * np.sin(np.pi * along / top)[:, None]
+    )
+    peak = rng.uniform(0.1, 0.5) * size if rng.random() < 0.3 else 0.06 * size
+    rings = tubes.closed(tubes.rumple(rings, rng, 0.05 * size, 0.7 * size), peak)
+    brim = rng.random() < 0.25
+    cloth = chest.cloth(
+        str(rng.choice(["plain", "stripes", "cloth"]))
+        if brim
+        else str(rng.choice(["rib", "knit", "plain", "stripes", "cloth"]))
+    )
+    thick, scale = THICKNESS * studio.anatomy.cloth_scale, studio.anatomy.cloth_scale
+    meshes = [tubes.knit(rings, cloth.swatch, scale, thick, vertices)]
+    edge = _brim(rings, 0.9 * size, rng) if brim else _cuff(rings, rng.uniform(0.3, 0.6) * size, thick)
+    if brim or rng.random() < 0.7:
+        meshes.append(tubes.knit(edge, cloth.swatch, scale, thick, vertices))
+    if not brim and rng.random() < 0.2:
+        away = spine.point(float(rings.along[-1]) + 0.15 * size, np.zeros((1, 2)) + rings.centre[-1])[0]
+        material = Material(chest.cloth("plain").color.astype(np.float32), 0.95, 0.1, 0.4)
+        meshes.append(ball(np.full(3, 0.3 * size)).placed(np.eye(3), away).mesh(material, vertices))
+    return meshes
+
+
+def _cuff(rings: tubes.Rings, width: float, thick: float) -> tubes.Rings:
+    """The turned-up edge of a cap."""
+    along = np.linspace(-0.001, width, 6)
+    radius = np.stack([np.interp(along, rings.along, column) for column in rings.radius.T], axis=1)
+    centre = np.stack([np.interp(along, rings.along, column) for column in rings.centre.T], axis=1)
+    bulge = thick * (1.0 + np.sin(np.pi * np.linspace(0, 1, 6)))
+    return tubes.Rings(rings.spine, along, centre, radius + bulge[:, None])
+
+
+def _brim(rings: tubes.Rings, width: float, rng: np.random.Generator) -> tubes.Rings:
+    """A brim that slopes down and waves, from its outer edge to the hat."""
+    out = np.linspace(1, 0, 7)
+    around = 2 * np.pi * np.arange(tubes.AROUND) / tubes.AROUND
+    waves = 0.06 * np.sin(3 * around + rng.uniform(0, 6)) + 0.05 * np.sin(5 * around + rng.uniform(0, 6))
+    radius = rings.radius[:1] + width * out[:, None] * (1 + waves)
+    drop = -rng.uniform(0.1, 0.45) * width * out**1.5 + 0.002
+    return tubes.Rings(rings.spine, drop, np.repeat(rings.centre[:1], 7, axis=0), radius)
+
+
+def headband(studio: Studio, vertices: Array, chest: Chest) -> list[Mesh]:
+    """A band round the head, at times with a bow."""
+    rng, head = chest.rng, find_head(studio, vertices)
+    size, scale = head.unit * head.frame.size, studio.anatomy.cloth_scale
+    spine = _spine(
+        head, head.eyes + head.unit * np.array([0, 0, rng.uniform(0.95, 1.25)]), rng.uniform(0.25, 0.45)
+    )
+    width = rng.uniform(0.2, 0.5) * size
+    along = np.linspace(0, width, 6)
+    rings = tubes.wrap(spine, head.points, along, np.full(6, 0.06 * size))
+    rings = tubes.smoothed(rings, 1).grown(0.003 * scale * (0.5 + np.sin(np.pi * along / width))[:, None])
+    cloth = chest.cloth("cloth" if rng.random() < 0.4 else "plain")
+    meshes = [tubes.knit(rings, cloth.swatch, scale, 0.0015 * scale, vertices)]
+    if rng.random() < 0.5:
+        material = Material(cloth.color.astype(np.float32), 0.85, 0.2, 0.2)
+        meshes.append(_bow(rings, head, 0.5 * size, rng).mesh(material, vertices))
+    return meshes
+
+
+def _bow(rings: tubes.Rings, head: Head, size: float, rng: np.random.Generator) -> Solid:
+    """Two loops and a knot at the front of a band."""
+    middle, points = len(rings.along) // 2, rings.positions()[len(rings.along) // 2]
+    centre = points.mean(axis=0)
+    front = head.frame.direction(np.array([rng.uniform(-0.7, 0.7), -1.0, 0.0]))
+    spot = points[((points - centre) @ front).argmax()]
+    out = spot - rings.spine.point(float(rings.along[middle]), rings.centre[middle : middle + 1])[0]
+    out /= np.linalg.norm(out)
+    up = rings.spine.first
+    basis = np.stack([np.cross(up, out), up, out], axis=1)
+    loops = [
+        ball(np.array([0.5, 0.32, 0.2]) * size).placed(np.eye(3), np.array([lean * 0.5 * size, 0, 0]))
+        for lean in (-1, 1)
+    ]
+    return merged([*loops, ball(np.array([0.16, 0.2, 0.24]) * size)]).placed(basis, spot)
+
+
+def pacifier(studio: Studio, vertices: Array, chest: Chest) -> list[Mesh]:
+    """A shield on the lips with a knob or a ring before it."""
+    rng, head = chest.rng, find_head(studio, vertices)
+    size = head.unit * head.frame.size
+    mouth = head.nose + head.unit * np.array([0.0, 0.0, -0.58])
+    near = np.argsort(
+        np.linalg.norm(studio.anatomy.at.rest - mouth, axis=1) + 10.0 * (studio.anatomy.at.head < 0.9)
+    )[:60]
+    lips = vertices[near]
+    front = head.frame.direction(np.array([0.0, -1.0, 0.0]))
+    reach = float((lips @ front).max())
+    centre = head.frame.point(mouth)
+    centre = centre + front * (reach - centre @ front + 0.03 * size)
+    basis = head.frame.rotation @ np.array(
+        [[1.0, 0, 0], [0, 0, -1.0], [0, 1.0, 0]]
+    )  # z of the parts to the front
+    shield = ball(np.array([0.46, 0.36, 0.1]) * size, 24)
+    knob = ring(0.22 * size, 0.05 * size) if rng.random() < 0.5 else ball(np.array([0.17, 0.17, 0.2]) * size)
+    color = np.array(_PACIFIERS[rng.integers(len(_PACIFIERS))], dtype=np.float32) * np.float32(
+        rng.uniform(0.85, 1.1)
+    )
+    material = Material(np.clip(color, 0, 1), 0.35, 0.5)
+    whole = merged([shield, knob.placed(np.eye(3), np.array([0, 0, 0.12 * size]))])
+    return [whole.placed(basis, centre).mesh(material, vertices)]

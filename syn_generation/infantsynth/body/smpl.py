@@ -1,0 +1,137 @@
+"""SMPL and SMIL bodies from their own files (Loper et al. 2015; Hesse et al. 2018), which are not part of this project."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fidip.errors import DataError
+from fidip.skeleton import COCO17
+from infantsynth.body.model import BodyData, BodyModel
+from infantsynth.body.smpl_pickle import load_pickle, numbers
+
+Array = np.ndarray
+
+JOINT_NAMES = (
+    "pelvis", "left_hip", "right_hip", "spine1", "left_knee", "right_knee", "spine2", "left_ankle", "right_ankle",
+    "spine3", "left_foot", "right_foot", "neck", "left_collar", "right_collar", "head", "left_shoulder",
+    "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist", "left_hand", "right_hand",
+)  # fmt: skip
+VERTICES = 6890
+MOST_BETAS = 20  # SMIL's; some SMPL files have hundreds, whose last ones nobody can fit
+# the vertices of the face that are keypoints
+_FACE = {"nose": 332, "left_eye": 2800, "right_eye": 6260, "left_ear": 583, "right_ear": 4071}
+# those bodies stand along y and face z; here bodies stand along z and face -y
+UPRIGHT = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
+_PARTS = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table", "f")
+_WHERE = (
+    "SMIL is given out by Fraunhofer IOSB and SMPL by the Max Planck Institute for Intelligent Systems, each after "
+    "you accept a licence for non-commercial research; neither may be passed on. The body 'infant' comes with this "
+    "package"
+)
+
+
+def load_smpl(path: Path) -> BodyModel:
+    """The body of an SMPL or SMIL file, .pkl or .npz, with its pose blend shapes and COCO-17 keypoints.
+
+    Keypoints of limbs are the file's joint regressor on the posed skin, those of the face single vertices. Up to 20
+    betas. Raises DataError for a file that is missing, damaged, refused, or of another structure.
+    """
+    if not path.is_file():
+        raise DataError(f"body {path} does not exist. {_WHERE}")
+    content = _npz(path) if path.suffix == ".npz" else load_pickle(path)
+    parts = _parts(content, path)
+    _check(parts, path)
+    return BodyModel(_data(parts, path.stem))
+
+
+def _npz(path: Path) -> dict[str, Array]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in _PARTS if name in file}
+    except (OSError, ValueError) as error:
+        raise DataError(f"body {path} cannot be read ({error}); fetch it again") from error
+
+
+def _parts(content: Any, path: Path) -> dict[str, Array]:
+    if not isinstance(content, Mapping):
+        raise DataError(f"body {path} holds a {type(content).__name__}, not a named set of arrays")
+    parts = {}
+    for name in _PARTS:
+        if name not in content:
+            raise DataError(f"body {path} has no {name!r}; it is no SMPL or SMIL body")
+        try:
+            parts[name] = numbers(content[name])
+        except (TypeError, ValueError, KeyError, IndexError, MemoryError) as error:
+            raise DataError(
+                f"body {path}: {name!r} cannot be read ({error}); fetch the file again"
+            ) from error
+    return parts
+
+
+def _check(parts: Mapping[str, Array], path: Path) -> None:
+    joints = len(JOINT_NAMES)
+    wanted = {
+        "v_template": (VERTICES, 3),
+        "shapedirs": (VERTICES, 3, None),
+        "posedirs": (VERTICES, 3, 9 * (joints - 1)),
+        "J_regressor": (joints, VERTICES),
+        "weights": (VERTICES, joints),
+        "kintree_table": (2, joints),
+        "f": (None, 3),
+    }
+    for name, shape in wanted.items():
+        found = parts[name].shape
+        if len(found) != len(shape) or any(
+            side not in (None, real) for side, real in zip(shape, found, strict=True)
+        ):
+            text = " x ".join("any" if side is None else str(side) for side in shape)
+            raise DataError(f"body {path}: {name!r} is {found}, not {text}: not an SMPL or SMIL body")
+        if not np.isfinite(parts[name]).all():
+            raise DataError(f"body {path}: {name!r} has values that are no numbers; fetch the file again")
+    if not 0 <= parts["f"].min() <= parts["f"].max() < VERTICES:
+        raise DataError(f"body {path}: a face names a vertex that is not there; fetch the file again")
+    parents = _parents(parts["kintree_table"])
+    if any(not -1 < parent < joint for joint, parent in enumerate(parents) if joint):
+        raise DataError(f"body {path}: a joint comes before its parent; fetch the file again")
+
+
+def _parents(table: Array) -> tuple[int, ...]:
+    return (-1, *(int(parent) for parent in table[0, 1:]))
+
+
+def _data(parts: Mapping[str, Array], name: str) -> BodyData:
+    template = parts["v_template"] @ UPRIGHT.T
+    shapes = np.einsum("ac,vck->vak", UPRIGHT, parts["shapedirs"][..., :MOST_BETAS])
+    regressor = parts["J_regressor"].astype(np.float64)
+    return BodyData(
+        name=name,
+        joint_names=JOINT_NAMES,
+        parents=_parents(parts["kintree_table"]),
+        template=template,
+        shapes=shapes,
+        joints=regressor @ template,
+        joint_shapes=np.einsum("jv,vck->jck", regressor, shapes),
+        weights=parts["weights"] / parts["weights"].sum(axis=1, keepdims=True),
+        faces=parts["f"].astype(np.int32),
+        regressor=_keypoints(regressor),
+        pose_shapes=_turned(parts["posedirs"]),
+    )
+
+
+def _keypoints(joint_regressor: Array) -> Array:
+    rows = np.zeros((len(COCO17.names), VERTICES))
+    for row, name in enumerate(COCO17.names):
+        if name in _FACE:
+            rows[row, _FACE[name]] = 1.0
+        else:
+            rows[row] = joint_regressor[JOINT_NAMES.index(name)]
+    return rows / rows.sum(axis=1, keepdims=True)
+
+
+def _turned(directions: Array) -> Array:
+    """Pose blend shapes (V, 3, 9 J') for offsets and rotations in this project's axes."""
+    by_entry = directions.reshape(len(directions), 3, -1, 3, 3)
+    turned = np.einsum("ac,vcjpq,bp,dq->vajbd", UPRIGHT, by_entry, UPRIGHT, UPRIGHT, optimize=True)
+    return turned.reshape(directions.shape)

@@ -1,0 +1,231 @@
+"""A film of one infant who lies on its back and moves its limbs, with the labels of every frame.
+
+What predicting, tracking and measuring movement in videos can be held against: a scene of ``sample_scene`` in which
+the joints swing smoothly about where they came to rest.
+"""
+
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+import fidip
+from fidip.errors import ConfigError
+from infantsynth.body import PART_NAMES, BodyModel, load_body
+from infantsynth.generate import Labels, label, picture_seed
+from infantsynth.look import PictureLook
+from infantsynth.poses.sample import DEEPEST
+from infantsynth.priors import JointLimits, contact
+from infantsynth.priors.anatomy import family
+from infantsynth.scene.person import clothe, in_scene, texture_side
+from infantsynth.scene.sample import part_streams, sample_scene, texture_source
+from infantsynth.scene.settle import pose_body
+from infantsynth.scene.spec import WORN, SceneSpec
+from infantsynth.workers import Make, Product
+
+Array = np.ndarray
+
+POSTURE = "supine"  # limbs that carry no weight are free to move
+BEGIN = 0.4  # s until the movement has come to its full size
+# largest swing to either side, rad, about flexion, twist and side (infantsynth.priors.anatomy)
+SWING = {
+    "shoulder": (0.8, 0.4, 0.6),
+    "elbow": (1.0, 0.4, 0.0),
+    "wrist": (0.4, 0.0, 0.3),
+    "hip": (0.8, 0.3, 0.4),
+    "knee": (1.0, 0.0, 0.0),
+    "ankle": (0.4, 0.0, 0.15),
+    "neck": (0.08, 0.3, 0.08),
+    "head": (0.08, 0.25, 0.08),
+}
+WAVES, SLOWEST, FASTEST = 3, 0.15, 1.1  # sines of each angle, Hz
+LIMBS = {  # the joint that lifts it, and its parts
+    f"{side}_{joint}": tuple(PART_NAMES.index(f"{side}_{part}") for part in parts)
+    for side in ("left", "right")
+    for joint, parts in (
+        ("shoulder", ("upper_arm", "forearm", "hand")),
+        ("hip", ("thigh", "shank", "foot")),
+    )
+}
+SINK = 0.005  # m that a moving limb may be below the ground, or below where it lay
+LIFTS = 8  # steps in which a limb is lifted out of the ground
+TURN = 0.05  # rad, of a joint, to see which way it lifts its limb
+PRESSED = 0.01  # m that limbs may come deeper into each other than where they lay
+_HALVINGS = 4
+_LOOKS = 12  # moments at which a movement is looked at
+_MOVES = 0xF11A  # tells the stream of the movement from all others of a seed
+
+
+@dataclass(frozen=True)
+class Swinging:
+    """Joint angles over time. limits: of the body; start (J, 3), middle (J, 3), swing (J, 3): rad along their axes.
+
+    hertz, phase (J, 3, WAVES): of the sines, each of weight 1 / WAVES.
+    """
+
+    limits: JointLimits
+    start: Array
+    middle: Array
+    swing: Array
+    hertz: Array
+    phase: Array
+
+    @classmethod
+    def draw(cls, body: BodyModel, pose: Array, vigour: float, rng: np.random.Generator) -> "Swinging":
+        """A movement from ``pose`` (J, 3) rad, ``vigour`` times as large as usual, inside the limits of all joints."""
+        limits = JointLimits.for_body(body)
+        start = limits.angles(pose)
+        swing = vigour * np.array([SWING.get(family(name), (0.0,) * 3) for name in body.joint_names])
+        swing = np.minimum(swing, np.maximum(limits.hi - limits.lo, 0) / 2)
+        moved = swing > 0
+        middle = np.where(moved, np.clip(start, limits.lo + swing, limits.hi - swing, where=moved), start)
+        shape = (*swing.shape, WAVES)
+        hertz = np.geomspace(SLOWEST, FASTEST, WAVES) * rng.uniform(0.75, 1.25, shape)
+        return cls(limits, start, middle, swing, hertz, rng.uniform(0, 2 * np.pi, shape))
+
+    def at(self, time: float) -> Array:
+        """The pose (J, 3) rad at ``time`` s; at 0 that of the beginning."""
+        share = min(time / BEGIN, 1.0)
+        share = share * share * (3 - 2 * share)  # begins and ends without a jerk in speed
+        wave = np.sin(2 * np.pi * self.hertz * time + self.phase).mean(axis=-1)
+        angles = self.start + share * (self.middle - self.start + self.swing * wave)
+        return np.einsum("jac,ja->jc", self.limits.axes, angles)
+
+    def smaller(self) -> "Swinging":
+        """The same with half the swing, and half the way to its middle."""
+        return replace(self, swing=self.swing / 2, middle=(self.start + self.middle) / 2)
+
+
+@dataclass(frozen=True)
+class Film:
+    """A scene, its body, and how it moves. up (limbs, 3): turn of each limb's joint that lifts the limb, of length 1."""
+
+    body: BodyModel
+    spec: SceneSpec
+    movement: Swinging
+    up: Array
+    seed: int
+
+    def pose(self, time: float) -> Array:
+        """The pose (J, 3) rad at ``time`` s, with limbs lifted that would enter the ground."""
+        lying, limits = self.spec.body, self.movement.limits
+        angles = limits.angles(self.movement.at(time))
+        for _ in range(LIFTS):
+            pose = np.einsum("jac,ja->jc", limits.axes, angles)
+            vertices = pose_body(self.body, lying.betas, pose, lying.transl).vertices
+            raised = False
+            for (joint, parts), up in zip(LIMBS.items(), self.up, strict=True):
+                skin, row = np.isin(lying.parts, parts), self.body.joint(joint)
+                below = min(lying.vertices[skin, 2].min(), 0.0) - SINK - vertices[skin, 2].min()
+                if below <= 0:
+                    continue
+                reach = np.linalg.norm(np.ptp(vertices[skin], axis=0))
+                turned = angles[row] + 2 * below / reach * up
+                angles[row] = np.clip(turned, limits.lo[row], limits.hi[row])
+                raised = True
+            if not raised:
+                break
+        return pose
+
+    def frame(self, index: int, time: float, look: PictureLook) -> SceneSpec:
+        """The scene at ``time`` s: camera, room and clothes stay, body and folds move."""
+        lying, pose = self.spec.body, self.pose(time)
+        posed = pose_body(self.body, lying.betas, pose, lying.transl)
+        clothes = part_streams(self.seed)["clothes"]  # from its beginning: the same garments in every frame
+        options = look.scene_options()
+        dressed = clothe(
+            self.body, lying.betas, pose, posed.vertices, clothes, texture_source(options.textures),
+            texture_side(options.size),
+        )  # fmt: skip
+        others = [mesh for mesh in self.spec.meshes if mesh.kind not in WORN]
+        seen = in_scene(self.body, posed, lying.betas, pose, lying.transl)
+        info = {**self.spec.info, "frame": index, "time_s": round(time, 6)}
+        return replace(self.spec, meshes=(*dressed.meshes, *others), body=seen, info=info)
+
+
+def make_film(body: BodyModel, look: PictureLook, vigour: float, seed: int) -> Film:
+    """Draw a scene and a movement whose limbs stay out of the ground and of each other."""
+    spec = sample_scene(body, seed, look.scene_options())
+    movement = Swinging.draw(body, spec.body.pose, vigour, np.random.default_rng([seed, _MOVES]))
+    film = Film(body, spec, movement, _ways_up(body, spec, movement.limits), seed)
+    for _ in range(_HALVINGS):
+        deeper, sunk = faults(film)
+        if deeper <= PRESSED and sunk <= 2 * SINK:
+            break
+        film = replace(film, movement=film.movement.smaller())
+    return film
+
+
+def _ways_up(body: BodyModel, spec: SceneSpec, limits: JointLimits) -> Array:
+    """For each limb the turn (3,) of its joint, along its axes, that raises its skin the most where it lies."""
+    lying, ways = spec.body, []
+    for joint, parts in LIMBS.items():
+        skin, row = np.isin(lying.parts, parts), body.joint(joint)
+        rise = []
+        for axis in limits.axes[row]:
+            pose = lying.pose.copy()
+            pose[row] = pose[row] + TURN * axis
+            moved = pose_body(body, lying.betas, pose, lying.transl).vertices
+            rise.append((moved[skin, 2] - lying.vertices[skin, 2]).mean())
+        ways.append(np.array(rise) / np.linalg.norm(rise))
+    return np.stack(ways)
+
+
+def faults(film: Film) -> tuple[float, float]:
+    """How much deeper than at rest, or than ``DEEPEST``, limbs come into each other, and into the ground, m."""
+    body, lying = film.body, film.spec.body
+    moments = np.linspace(0, WAVES / SLOWEST, _LOOKS + 1)[1:]
+    moved = [pose_body(body, lying.betas, film.pose(t), lying.transl).vertices for t in moments]
+    vertices = np.stack([lying.vertices, *moved]).astype(np.float32)
+    first, *later = contact.self_penetration(body, vertices)
+    skins = [np.isin(lying.parts, parts) for parts in LIMBS.values()]
+    sunk = [min(lying.vertices[skin, 2].min(), 0.0) - vertices[:, skin, 2].min() for skin in skins]
+    return float(max(later) - max(first, DEEPEST)), float(max(sunk))
+
+
+@dataclass(frozen=True)
+class FilmRecipe:
+    """How a film is made: picture i is the frame at i / rate s; travels to the workers.
+
+    vigour: how far limbs swing, 1 as usual. Raises ConfigError for what cannot be.
+    """
+
+    look: PictureLook
+    seed: int
+    split: str
+    labels: Labels
+    rate: float = 15.0
+    vigour: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.rate > 0 or not self.vigour >= 0:
+            raise ConfigError("a film's rate must be above 0 frames/s, its vigour 0 or more")
+        if self.look.postures != (POSTURE,) or self.look.blanket:
+            raise ConfigError(f"who moves in a film lies uncovered: posture {POSTURE}, blanket 0")
+        if self.look.fits:
+            raise ConfigError("a film's pose is an authored one: leave the fits out")
+
+    def maker(self) -> Make:
+        """The function that makes one frame with its labels."""
+        draw, name = self.look.renderer()
+        film = _film(self.look, self.vigour, picture_seed(self.seed, 0, 0))
+
+        def make(index: int, _: int) -> Product:
+            spec = film.frame(index, index / self.rate, self.look)
+            spec = replace(spec, info={**spec.info, "renderer": name})
+            # the camera's faults are those of one camera; only the paths of light are drawn anew
+            picture = self.look.develop(draw(spec, picture_seed(self.seed, index, 0)), film.seed)
+            return label(spec, picture, self.labels, self.split, index, film.seed)
+
+        return make
+
+    def options(self) -> dict[str, Any]:
+        """Everything that decides on the bytes, JSON-like."""
+        own = {"seed": self.seed, "rate": self.rate, "vigour": self.vigour, "version": fidip.__version__}
+        return {**asdict(self.look), **self.look.inputs(), **asdict(self.labels), **own}
+
+
+@lru_cache(maxsize=2)
+def _film(look: PictureLook, vigour: float, seed: int) -> Film:
+    return make_film(load_body(look.body), look, vigour, seed)

@@ -1,0 +1,178 @@
+"""Draw poses from the authored postures: within joint limits and without limbs inside each other."""
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+import torch
+from scipy.spatial.transform import Rotation
+
+from fidip.errors import ConfigError
+from infantsynth.body import BodyModel
+from infantsynth.poses.hands import curl_fingers
+from infantsynth.poses.library import ADULT, ARMS, INFANT, LEGS, POSTURES, Limb, Variant
+from infantsynth.poses.limbs import Skeleton3D, unit
+from infantsynth.poses.rotation import compose
+from infantsynth.priors import JointLimits, contact
+
+Array = np.ndarray
+
+_TRIES = 12
+_ARM_SD, _LEG_SD = 0.14, 0.10  # noise on each component of a limb's unit direction
+DEEPEST = (
+    0.02  # m, of a 70 cm body: how far capsules of bones may enter each other; longer bodies in proportion
+)
+_BEYOND = 0.5  # rad, how far a drawn pose may lie outside the limits before they are imposed on it
+_SIDES = ("left", "right")
+_SPINE, _HEAD = ("spine1", "spine2", "spine3"), ("neck", "head")
+
+
+@dataclass(frozen=True)
+class PoseSample:
+    """pose (J, 3) axis-angle rad, root first; posture; source: "authored:VARIANT" or "fit:INDEX".
+
+    held: what muscles keep in place, of "trunk", "left_arm", "right_arm", "left_leg", "right_leg".
+    planted: body parts that are put on the ground, such as "left_hand".
+    """
+
+    pose: Array
+    posture: str
+    source: str
+    held: tuple[str, ...] = ()
+    planted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Checks:
+    """What a pose of a body is held against: its limits, its rest joints (J, 3) m, and its length in m."""
+
+    body: BodyModel
+    limits: JointLimits
+    rest: Array
+    length: float
+
+    def clamp(self, pose: Array) -> Array:
+        """The pose (J, 3) rad with every joint inside its limits; the root is free."""
+        inside = self.limits.clamp(pose)
+        inside[0] = pose[0]
+        return inside
+
+    def beyond(self, pose: Array) -> float:
+        """How far the worst joint of a pose (J, 3) lies outside its limits, rad."""
+        return float(self.limits.violation(pose)[1:].max())
+
+    def depth(self, pose: Array) -> float:
+        """How deep limbs of a pose (J, 3) are inside each other, m for a 70 cm body."""
+        with torch.no_grad():
+            posed = self.body(*_tensors(self.body, pose))
+        return float(contact.self_penetration(self.body, posed.vertices)[0]) * 0.7 / self.length
+
+
+def _tensors(body: BodyModel, pose: Array) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Mean shape, the pose (J, 3) and no shift as a batch of one."""
+    batch = torch.as_tensor(pose[None], dtype=torch.float32)
+    return torch.zeros(1, body.num_betas), batch, torch.zeros(1, 3)
+
+
+@lru_cache(maxsize=4)
+def checks_for(body: BodyModel) -> Checks:
+    """The checks of a body, made once."""
+    with torch.no_grad():
+        rest = body(*_tensors(body, np.zeros((len(body.joint_names), 3))))
+    height = rest.vertices[0, :, 2]
+    return Checks(
+        body, JointLimits.for_body(body), rest.joints[0].double().numpy(), float(height.max() - height.min())
+    )
+
+
+def sample_pose(body: BodyModel, posture: str, rng: np.random.Generator) -> PoseSample:
+    """Draw a pose of ``posture`` (one of POSTURES), as often left-handed as right-handed.
+
+    Draws again while limits are exceeded by far or limbs lie deeper than DEEPEST inside each other; the best of
+    a dozen draws is taken then. Limits hold for what is returned. Raises ConfigError for an unknown posture.
+    """
+    if posture not in POSTURES:
+        raise ConfigError(f"there is no posture {posture!r}; choose from {', '.join(POSTURES)}")
+    checks = checks_for(body)
+    library = ADULT if body.name == "adult" else INFANT
+    variants = library[posture]
+    chances = np.array([v.weight for v in variants])
+    best: tuple[float, PoseSample] | None = None
+    for _ in range(_TRIES):
+        variant = variants[rng.choice(len(variants), p=chances / chances.sum())]
+        drawn = author(checks, variant, rng)
+        pose = checks.clamp(drawn.pose)
+        badness = checks.beyond(drawn.pose) / _BEYOND + max(checks.depth(pose) / DEEPEST - 1, 0)
+        if best is None or badness < best[0]:
+            best = (badness, replace(drawn, pose=pose, posture=posture))
+        if badness < 1:
+            break
+    assert best is not None  # noqa: S101 - the loop runs
+    return best[1]
+
+
+def author(checks: Checks, variant: Variant, rng: np.random.Generator) -> PoseSample:
+    """One noisy pose of a variant on any heading, mirrored half of the time; limits not yet imposed, no posture."""
+    skeleton = Skeleton3D.at_rest(checks.body, checks.rest)
+    skeleton.turn(_SPINE, rng.normal(variant.spine.mean, variant.spine.sd))
+    skeleton.turn(_HEAD, rng.normal(variant.head.mean, variant.head.sd))
+    held, planted = ["trunk"] if variant.erect else [], []
+    swapped = bool(rng.random() < 0.5)
+    for limb, names, entries, sd in (
+        ("arm", variant.arms, ARMS, _ARM_SD),
+        ("leg", variant.legs, LEGS, _LEG_SD),
+    ):
+        for side, entry in zip(_SIDES, _both_sides(entries, names, variant.alike, rng), strict=True):
+            mirror = np.array([1.0 if side == "left" else -1.0, 1.0, 1.0])
+            upper, lower = (
+                unit(np.array(d)) * mirror + rng.normal(0, sd, 3) for d in (entry.upper, entry.lower)
+            )
+            _follow_with_collar(skeleton, side, limb, upper)
+            skeleton.aim(side, limb, upper, lower)
+            named = _SIDES[_SIDES.index(side) ^ swapped]  # the side it has once mirrored
+            held += [f"{named}_{limb}"] if rng.random() < entry.held else []
+            planted += [f"{named}_{entry.planted}"] if entry.planted else []
+    for side in _SIDES:
+        _turn_ends(skeleton, side, rng)
+        curl_fingers(skeleton, side, rng)
+    pose = skeleton.pose()
+    pose[0] = stand(variant, rng)
+    if swapped:
+        pose = np.asarray(checks.body.mirror_pose(torch.as_tensor(pose)), dtype=np.float64)
+    pose[0] = compose(pose[0], np.array([0, 0, rng.uniform(-np.pi, np.pi)]))
+    return PoseSample(pose, "", f"authored:{variant.name}", tuple(held), tuple(planted))
+
+
+def _both_sides(
+    entries: dict[str, Limb], names: tuple[str, ...], alike: float, rng: np.random.Generator
+) -> tuple[Limb, Limb]:
+    weights = np.array([entries[name].weight for name in names])
+    left, right = rng.choice(len(names), size=2, p=weights / weights.sum())
+    return entries[names[left]], entries[names[left if rng.random() < alike else right]]
+
+
+def _follow_with_collar(skeleton: Skeleton3D, side: str, limb: str, upper: Array) -> None:
+    """The shoulder girdle takes part in raising and in reaching: about a quarter of the way."""
+    if limb == "leg":
+        return
+    sign = 1.0 if side == "left" else -1.0
+    raised, forward = unit(upper)[2], -unit(upper)[1]
+    turn = np.array([0.0, -sign * 0.3 * max(raised + 0.2, 0), -sign * 0.25 * max(forward, 0)])
+    skeleton.turn((f"{side}_collar",), turn)
+
+
+def _turn_ends(skeleton: Skeleton3D, side: str, rng: np.random.Generator) -> None:
+    """Random wrists, forearms and feet."""
+    elbow, wrist = (skeleton.body.joint(f"{side}_{name}") for name in ("elbow", "wrist"))
+    along = unit(skeleton.rest[wrist] - skeleton.rest[elbow])
+    twist = Rotation.from_rotvec(along * rng.normal(0, 0.35)).as_matrix()
+    skeleton.local[elbow] = skeleton.local[elbow] @ twist
+    skeleton.turn((f"{side}_wrist",), rng.normal(0, 0.18, 3))
+    skeleton.turn((f"{side}_ankle",), rng.normal((0.2, 0, 0), (0.2, 0.08, 0.12)))
+
+
+def stand(variant: Variant, rng: np.random.Generator) -> Array:
+    """Root orientation (3,) rad of a variant over the ground, heading not yet drawn."""
+    roll = np.radians(rng.normal(*variant.roll))
+    tilt = np.radians(rng.normal(*variant.root))
+    return compose(np.array([0, 0, roll]), np.array([tilt, 0, 0]))

@@ -1,0 +1,132 @@
+"""Pose priors: one Gaussian or a mixture of them over the rotation vectors of some joints, as plain arrays."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from fidip.errors import DataError
+from infantsynth.body import BodyModel
+from infantsynth.priors.limits import anatomy_of
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class PosePrior:
+    """A mixture of M Gaussians over D = 3 x (number of joints) rotation-vector components, rad.
+
+    joints: their indices in a pose of ``num_joints`` joints. weights (M,) sum to 1; means (M, D);
+    covariances (M, D, D). source: where it is from, for reports.
+    """
+
+    joints: tuple[int, ...]
+    num_joints: int
+    weights: Array
+    means: Array
+    covariances: Array
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        components, size = len(self.weights), 3 * len(self.joints)
+        shapes = self.means.shape, self.covariances.shape
+        if shapes != ((components, size), (components, size, size)):
+            raise DataError(
+                f"pose prior {self.source}: means and covariances of shapes {shapes} do not fit {components} "
+                f"components over {len(self.joints)} joints"
+            )
+        if not all(np.isfinite(part).all() for part in (self.weights, self.means, self.covariances)):
+            raise DataError(f"pose prior {self.source} holds numbers that are not finite")
+
+    @cached_property
+    def factors(self) -> Array:
+        """Lower Cholesky factors of the precisions, (M, D, D). Raises DataError for a degenerate covariance."""
+        try:
+            return np.linalg.cholesky(np.linalg.inv(self.covariances))
+        except np.linalg.LinAlgError as error:
+            raise DataError(
+                f"pose prior {self.source} has a covariance that is not positive definite; learn it from more fits"
+            ) from error
+
+    @cached_property
+    def penalties(self) -> Array:
+        """What choosing a component costs, (M,) >= 0, -log of weight over volume (Bogo et al. 2016), best one 0."""
+        logs = np.log(np.maximum(self.weights, 1e-300)) + self._log_det_factors
+        return logs.max() - logs
+
+    @cached_property
+    def _log_det_factors(self) -> Array:
+        return np.log(np.diagonal(self.factors, axis1=1, axis2=2)).sum(axis=1)
+
+    @property
+    def mean(self) -> Array:
+        """Mean pose (J, 3) rad; zero for joints without prior."""
+        return self._pose(self.weights @ self.means)
+
+    def marginal(self, joints: Sequence[int]) -> "PosePrior":
+        """The prior of some of its joints, whatever the others do. Raises DataError for joints it does not know."""
+        unknown = set(joints) - set(self.joints)
+        if unknown:
+            raise DataError(
+                f"pose prior {self.source} says nothing of joints {sorted(unknown)}; learn one for this body"
+            )
+        own = [3 * self.joints.index(joint) + axis for joint in joints for axis in range(3)]
+        covariances = self.covariances[:, own][:, :, own]
+        return replace(self, joints=tuple(joints), means=self.means[:, own], covariances=covariances)
+
+    def residuals(self, pose: Array) -> Array:
+        """Residuals (..., D + 1) of poses (..., J, 3) rad under the component that explains each best.
+
+        Half their squared sum is min over k of the energy: half the squared Mahalanobis distance plus penalty
+        (Olson and Agarwal 2013, max-mixtures).
+        """
+        energies, distances = self._energies(pose)
+        best = energies.argmin(axis=-1)
+        chosen = np.take_along_axis(distances, best[..., None, None], axis=-2)[..., 0, :]
+        return np.concatenate([chosen, np.sqrt(2 * self.penalties[best])[..., None]], axis=-1)
+
+    def log_prob(self, pose: Array) -> Array:
+        """Log density (...) of poses (..., J, 3) rad under the whole mixture."""
+        energies, _ = self._energies(pose)
+        top = np.log(np.maximum(self.weights, 1e-300)) + self._log_det_factors
+        least = energies.min(axis=-1, keepdims=True)
+        total = np.log(np.exp(least - energies).sum(axis=-1)) - least[..., 0]
+        return total + top.max() - self.means.shape[1] / 2 * np.log(2 * np.pi)
+
+    def sample(self, rng: np.random.Generator, count: int) -> Array:
+        """Draw poses (count, J, 3) rad; zero for joints without prior. May leave the joint limits: clamp them."""
+        chosen = rng.choice(len(self.weights), size=count, p=self.weights / self.weights.sum())
+        noise = rng.standard_normal((count, self.means.shape[1]))
+        roots = np.linalg.cholesky(self.covariances)
+        return self._pose(self.means[chosen] + np.einsum("nij,nj->ni", roots[chosen], noise))
+
+    def _energies(self, pose: Array) -> tuple[Array, Array]:
+        values = pose[..., self.joints, :].reshape(*pose.shape[:-2], 1, -1)
+        distances = np.einsum("mji,...mj->...mi", self.factors, values - self.means)
+        return (distances**2).sum(axis=-1) / 2 + self.penalties, distances
+
+    def _pose(self, values: Array) -> Array:
+        pose = np.zeros((*values.shape[:-1], self.num_joints, 3))
+        pose[..., self.joints, :] = values.reshape(*values.shape[:-1], -1, 3)
+        return pose
+
+
+def gaussian(
+    joints: Sequence[int], num_joints: int, mean: Array, covariance: Array, source: str
+) -> PosePrior:
+    """A prior of one Gaussian: mean (D,) rad, covariance (D, D) rad^2."""
+    return PosePrior(tuple(joints), num_joints, np.ones(1), mean[None], covariance[None], source)
+
+
+def hand_set_prior(body: BodyModel) -> PosePrior:
+    """Independent Gaussians about each joint's anatomical axes, set by hand: broad, whatever the posture."""
+    anatomy = anatomy_of(body)
+    count = len(body.joint_names)
+    mean = np.einsum("jac,ja->jc", anatomy.axes, anatomy.mean)
+    blocks = np.einsum("jac,ja,jad->jcd", anatomy.axes, anatomy.sd**2, anatomy.axes)
+    covariance = np.zeros((count - 1, 3, count - 1, 3))
+    own = np.arange(count - 1)
+    covariance[own, :, own, :] = blocks[1:]
+    size = 3 * (count - 1)
+    return gaussian(range(1, count), count, mean[1:].ravel(), covariance.reshape(size, size), "hand-set")

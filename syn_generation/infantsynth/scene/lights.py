@@ -1,0 +1,144 @@
+"""Light: lamps and windows as rectangles, a dome of sky or room light, or the user's environment pictures."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from fidip.errors import DataError
+from infantsynth.scene.spec import AreaLight, Environment
+
+Array = np.ndarray
+
+SUFFIXES = (".hdr", ".exr")
+_BEHIND = 0.05  # m that a lamp stands behind the camera at least
+_HEIGHT = 128  # px that environment pictures are brought to: light needs no more
+
+
+def temperature(kelvin: float) -> Array:
+    """Linear RGB (3,), mean 1, of a black body of 2000..12000 K: Planck's law at 600, 540 and 450 nm, 6500 K white."""
+
+    def radiated(k: float) -> Array:
+        wavelength = np.array([600e-9, 540e-9, 450e-9])
+        return wavelength**-5 / (np.exp(1.4388e-2 / (wavelength * k)) - 1)
+
+    color = radiated(kelvin) / radiated(6500.0)
+    return color / color.mean()
+
+
+@dataclass(frozen=True)
+class Lighting:
+    """lights and environment of a scene; name: what was drawn, for the record."""
+
+    lights: tuple[AreaLight, ...]
+    environment: Environment
+    name: str
+
+    def seen_from(self, viewpoint: Array) -> "Lighting":
+        """The same light without a lamp before the camera at (3,) m: lamps are black from behind and hide the scene."""
+        return replace(self, lights=tuple(_behind(light, viewpoint) for light in self.lights))
+
+
+class LightSource:
+    """A folder of environment pictures (.hdr or .exr, equirectangular). Raises DataError where it holds none."""
+
+    def __init__(self, folder: Path) -> None:
+        self.files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+        if not self.files:
+            raise DataError(
+                f"{folder} holds no environment picture ({', '.join(SUFFIXES)}); leave the option out or add some"
+            )
+
+    def draw(self, rng: np.random.Generator) -> tuple[Environment, str]:
+        """One of them, turned at random and brought to mean radiance 1; and its name."""
+        path = self.files[rng.integers(len(self.files))]
+        return Environment(read_environment(path), float(rng.uniform(-np.pi, np.pi))), path.name
+
+
+def read_environment(path: Path) -> Array:
+    """Radiance (H, 2 H, 3) float32, linear RGB, mean 1. Raises DataError for a file that is no such picture."""
+    data = np.fromfile(path, dtype=np.uint8)
+    try:
+        picture = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
+    except cv2.error:
+        picture = None
+    if picture is None or picture.ndim != 3 or picture.dtype != np.float32:
+        raise DataError(f"environment {path} is no picture of radiance (.hdr, .exr); replace it")
+    rgb = np.maximum(np.nan_to_num(picture[..., 2::-1]), 0)
+    small = cv2.resize(rgb, (2 * _HEIGHT, _HEIGHT), interpolation=cv2.INTER_AREA)
+    return (small / max(float(small.mean()), 1e-9)).astype(np.float32)
+
+
+def _dome(rng: np.random.Generator, color: Array) -> Array:
+    """Light from everywhere, brighter from above or from one side: (32, 64, 3)."""
+    height = np.linspace(1, -1, 32)[:, None]
+    around = np.linspace(0, 2 * np.pi, 64, endpoint=False)[None, :]
+    side = np.cos(around - rng.uniform(0, 2 * np.pi)) * np.sqrt(1 - height**2)
+    shade = 1 + rng.uniform(0, 0.6) * height + rng.uniform(0, 0.5) * side
+    return (np.maximum(shade, 0.15)[..., None] * color).astype(np.float32)
+
+
+def draw_lighting(
+    centre: Array, scale: float, outdoors: bool, rng: np.random.Generator, source: LightSource | None = None
+) -> Lighting:
+    """Lamps, windows and dome about a body at ``centre`` (3,) m; scale: distances in units of a 0.7 m body's.
+
+    The key light outshines the dome 0.5 to 6 times on the body, so that shadows are soft or crisp.
+    """
+    kelvin = rng.uniform(4800, 9000) if outdoors else float(np.exp(rng.uniform(np.log(2700), np.log(7500))))
+    tint = temperature(kelvin)
+    ambient = rng.uniform(0.25, 0.6)
+    if source is not None:
+        drawn, name = source.draw(rng)
+        environment = Environment(drawn.radiance * np.float32(ambient), drawn.turn)
+    else:
+        fill = temperature(float(np.clip(kelvin * rng.uniform(0.8, 1.5), 2500, 12000)))
+        environment, name = Environment(_dome(rng, fill * ambient), 0.0), "dome"
+    lights = []
+    style = (
+        "sun"
+        if outdoors and rng.random() < 0.5
+        else str(rng.choice(["ceiling", "window", "lamp", "flash"], p=[0.4, 0.33, 0.2, 0.07]))
+    )
+    strength = ambient * np.pi * rng.uniform(0.5, 4.5 if style != "sun" else 8.0)
+    lights.append(_light(style, centre, scale, strength * tint, rng))
+    if rng.random() < 0.4:
+        lights.append(
+            _light(
+                "lamp",
+                centre,
+                scale,
+                strength * rng.uniform(0.1, 0.4) * temperature(rng.uniform(2700, 7000)),
+                rng,
+            )
+        )
+    return Lighting(tuple(lights), environment, f"{name}+{style}")
+
+
+def _light(style: str, centre: Array, scale: float, irradiance: Array, rng: np.random.Generator) -> AreaLight:
+    """A rectangle that gives about ``irradiance`` (3,) where the body is."""
+    elevation, distance, side = {
+        "ceiling": (rng.uniform(60, 88), rng.uniform(1.5, 2.4), rng.uniform(0.25, 0.9)),
+        "window": (rng.uniform(20, 50), rng.uniform(1.3, 2.2), rng.uniform(0.7, 1.4)),
+        "lamp": (rng.uniform(25, 75), rng.uniform(0.9, 1.8), rng.uniform(0.06, 0.25)),
+        "flash": (rng.uniform(55, 88), rng.uniform(1.0, 1.6), 0.05),
+        "sun": (rng.uniform(25, 80), 3.5, 0.12),
+    }[style]
+    azimuth, tilt = rng.uniform(-np.pi, np.pi), np.radians(elevation)
+    direction = np.array([np.cos(tilt) * np.cos(azimuth), np.cos(tilt) * np.sin(azimuth), np.sin(tilt)])
+    reach = distance * max(scale, 0.8)
+    size = (side * scale, side * rng.uniform(0.5, 1.2) * scale)
+    radiance = irradiance * reach**2 / (size[0] * size[1])
+    return AreaLight(centre + direction * reach, centre, size, radiance.astype(np.float64))
+
+
+def _behind(light: AreaLight, viewpoint: Array) -> AreaLight:
+    """The light so far away that it has the viewpoint before it; larger with the distance, so that it gives as much."""
+    reach = float(np.linalg.norm(light.centre - light.target))
+    toward = (light.centre - light.target) / reach
+    growth = (float((viewpoint - light.target) @ toward) + _BEHIND) / reach
+    if growth <= 1:
+        return light
+    size = (light.size[0] * growth, light.size[1] * growth)
+    return replace(light, centre=light.target + toward * reach * growth, size=size)
