@@ -7,19 +7,22 @@ import argparse
 import importlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from importlib.metadata import entry_points
+from typing import Any
 
 from fidip.errors import FidipError, Interrupted
 
-# name -> (module and function that takes argv, what it does)
-COMMANDS = {
-    "predict": ("fidip.commands.predict:main", "estimate keypoints in images and videos"),
-    "serve": ("fidip.commands.serve:main", "run a local web app that does the same"),
-    "weights": ("fidip.commands.weights:main", "list the packaged models with licence, size and score"),
-    "train": ("fidip.commands.config_scripts:train_main", "train a network from a config, then test it"),
-    "test": ("fidip.commands.config_scripts:test_main", "test a checkpoint or packaged weights"),
-    "export": ("fidip.commands.export_model:main", "export a model (bundle, ONNX or OpenVINO)"),
+# name -> (module with register(parser) and run(args), what it does)
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "predict": ("fidip.commands.predict", "estimate keypoints in images and videos"),
+    "serve": ("fidip.commands.serve", "run a local web app that does the same"),
+    "weights": ("fidip.commands.weights", "list the packaged models with licence, size and score"),
+    "train": ("fidip.commands.train", "train a network from a config, then test it"),
+    "test": ("fidip.commands.test", "test a checkpoint or packaged weights"),
+    "export": ("fidip.commands.export", "export a model (bundle, ONNX or OpenVINO)"),
 }
+GROUP = "fidip.commands"  # of entry points: further packages' tables like COMMANDS
 EXAMPLES = """examples:
   fidip predict baby.mp4                  keypoints of the infant in a video: table and overlay video
   fidip predict photos/ --export coco     keypoints in a folder of images, as COCO JSON
@@ -46,6 +49,14 @@ def exit_on_error(main: Callable[[], int]) -> None:
         sys.exit(141)
 
 
+def all_commands() -> dict[str, tuple[str, str]]:
+    """Module and purpose of every command, those of other installed packages included."""
+    commands = dict(COMMANDS)
+    for entry in entry_points(group=GROUP):
+        commands |= entry.load()
+    return commands
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run the ``fidip`` command: the first argument names what is run with the others; without any, print help."""
     given = sys.argv[1:] if argv is None else argv
@@ -56,16 +67,41 @@ def main(argv: list[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     chosen = parser.add_subparsers(dest="command", metavar="COMMAND")
-    for name, (_, purpose) in COMMANDS.items():
+    commands = all_commands()
+    for name, (_, purpose) in commands.items():
         chosen.add_parser(name, help=purpose, add_help=False)
     if not given:
         parser.print_help()
         return 0
     command = parser.parse_args(given[:1]).command
-    sys.argv[0] = f"fidip {command}"  # what the command's own parser calls itself
-    module, function = COMMANDS[command][0].split(":")
-    status: int = getattr(importlib.import_module(module), function)(given[1:])
+    return run(commands[command][0], given[1:], prog=f"fidip {command}")
+
+
+def run(module: str, argv: list[str] | None = None, prog: str | None = None, **settings: Any) -> int:
+    """Parse the arguments of one command and run it.
+
+    Args:
+        module: that has ``register(parser)`` and ``run(args) -> status``; its docstring describes the command.
+        argv: arguments; those of the process by default.
+        prog: what the command calls itself; the script's name by default.
+        settings: values in the namespace that no option sets.
+    """
+    command = importlib.import_module(module)
+    parser = argparse.ArgumentParser(
+        prog=prog,
+        description=command.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    command.register(parser)
+    parser.set_defaults(parser=parser, **settings)
+    status: int = command.run(parser.parse_args(argv))
     return status
+
+
+def script(name: str, **settings: Any) -> None:
+    """Run the command ``name`` as a script of its own, then exit; the arguments are as in ``run``."""
+    exit_on_error(lambda: run(all_commands()[name][0], **settings))
 
 
 def console() -> None:

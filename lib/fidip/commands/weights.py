@@ -1,4 +1,8 @@
-"""List the packaged models."""
+"""List the models that come with the package.
+
+AP is on 400 real infants (SyRIP), boxes given, without any training on infants, with its 95 % interval. Use a name as
+--model NAME or as MODEL.PRETRAINED NAME.
+"""
 
 import argparse
 import sys
@@ -6,13 +10,12 @@ import sys
 from fidip.packaged import DEFAULT, packaged_models
 
 
-def main(argv: list[str] | None = None) -> int:
+def register(parser: argparse.ArgumentParser) -> None:
+    """Add no options: there is nothing to choose."""
+
+
+def run(args: argparse.Namespace) -> int:
     """Print a table of the packaged models: name, parameters, file size, licence, score."""
-    parser = argparse.ArgumentParser(
-        description="List the models that come with the package. AP: on 400 real infants (SyRIP), boxes given, without "
-        "any training on infants, with its 95 % interval. Use a name as --model NAME or as MODEL.PRETRAINED NAME."
-    )
-    parser.parse_args(argv)
     rows = [("name", "parameters", "size", "licence", "AP on infants", "model card")]
     for model in packaged_models().values():
         name = f"{model.name} (default)" if model.name == DEFAULT else model.name
