@@ -15,12 +15,14 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from fidip.errors import ConfigError, DataError
+
+if TYPE_CHECKING:  # torch is loaded when it is used, so that `--help` answers at once
+    import torch
 
 logger = logging.getLogger("fidip")
 
@@ -37,17 +39,21 @@ _REPORTED_PACKAGES = (
 
 def seed_everything(seed: int) -> np.random.Generator:
     """Seed Python, numpy and torch, and return the generator from which the rest derives."""
+    import torch
+
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
     return np.random.default_rng(seed)
 
 
-def choose_device(name: str = "auto") -> torch.device:
+def choose_device(name: str = "auto") -> "torch.device":
     """Turn "auto", "cpu", "cuda", "cuda:1" or "mps" into a device; auto takes the fastest there is.
 
     Raises ConfigError for a device that this machine does not have.
     """
+    import torch
+
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")
