@@ -16,9 +16,11 @@ from collections import Counter
 from pathlib import Path
 
 import torch
+from running import command
 
 from fidip.cli import exit_on_error
-from fidip.commands.config_scripts import train_main
+
+train_main = command("train")
 
 COMMAND = ["--cfg", "tiny.yaml", "WORKERS", "2", "TRAIN.CHECKPOINT_EVERY", "1", "TRAIN.PRE_EPOCH", "2", "TRAIN.EMA", "0.9",
            "TRAIN.END_EPOCH", "8", "TRAIN.ACCUMULATE", "2", "DATASET.TEST_SET", ""]  # fmt: skip

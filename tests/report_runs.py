@@ -74,7 +74,7 @@ def write_events(folder: Path, steps: int = 40) -> None:
 
 
 def gap_numbers(accuracy: float) -> dict:
-    """A gap as tools/domain_gap.py writes it."""
+    """A gap as `fidip domain-gap` writes it."""
     probe = {"accuracy": accuracy, "low": 0.75, "high": 0.95, "a_distance": 1.5}
     return {"pictures": [12, 8], "probes": {"linear": probe, "mlp": probe}, "frechet": 7.5, "frechet_chance": 2.5,
             "mmd": {"squared": 0.0123, "p_value": 0.001, "bandwidth": 1.0}}  # fmt: skip

@@ -5,6 +5,7 @@ import math
 
 import pytest
 import torch
+from running import command
 from torch.optim.swa_utils import AveragedModel
 from training_setup import (
     TinyNet,
@@ -18,7 +19,6 @@ from training_setup import (
     write_place,
 )
 
-from fidip.commands.config_scripts import train_main
 from fidip.engine.schedule import warming_average
 from fidip.losses import joints_mse
 from fidip.tasks import (
@@ -32,6 +32,8 @@ from fidip.tasks import (
     mmd,
     perturbed,
 )
+
+train_main = command("train")
 
 
 def samples(count, channels=3, seed=0, shift=0.0, scale=1.0):

@@ -1,24 +1,24 @@
-"""The published step as written up agrees with the task in numbers, and tools/benchmark.py times both."""
+"""The published step as written up agrees with the task in numbers, and fidip benchmark step times both."""
 
 import copy
-import importlib.util
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from running import command
 
-from fidip.build import build_accelerator, build_classifier, build_model, build_stages
-from fidip.cli import exit_on_error
-from fidip.codec import HeatmapCodec
-from fidip.commands.benchmark import BenchmarkResult, OwnStep, StepTimes, published_step, random_batch
-from fidip.commands.published_step import (
+from fidip.benchmark.published_step import (
     PublishedStep,
     domain_accuracy_by_sample,
     joints_mse_by_joint,
     pck_by_joint,
 )
+from fidip.benchmark.step import BenchmarkResult, OwnStep, StepTimes, published_step, random_batch
+from fidip.build import build_accelerator, build_classifier, build_model, build_stages
+from fidip.cli import exit_on_error
+from fidip.codec import HeatmapCodec
 from fidip.config import load_config
 from fidip.losses import heatmap_pck, joints_mse
 from fidip.pixels import normalise
@@ -51,10 +51,7 @@ def tiny(tmp_path, monkeypatch):
 
 
 def tool(*arguments):
-    spec = importlib.util.spec_from_file_location("benchmark_tool", ROOT / "tools/benchmark.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main(["--cfg", "tiny.yaml", *arguments])
+    return command("benchmark step")(["--cfg", "tiny.yaml", *arguments])
 
 
 def batch_of(count):

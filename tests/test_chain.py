@@ -8,7 +8,6 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from fidip.codec import HeatmapCodec
-from fidip.commands.test import predict
 from fidip.data.augment import CropPolicy
 from fidip.data.dataset import PoseDataset
 from fidip.data.records import find_split, load_records, read_split
@@ -16,6 +15,7 @@ from fidip.evaluation import CocoEvaluator
 from fidip.inference import Estimator, save_features
 from fidip.pixels import normalise
 from fidip.skeleton import COCO17
+from fidip.testing import predict
 
 
 class Oracle(nn.Module):

@@ -10,13 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from running import command
 from tensorboardX import SummaryWriter
 from training_setup import assert_same_state, weights_of, write_place
 
 from fidip.checkpoint import Checkpoint, CheckpointFile, Position, random_state, set_random_state
 from fidip.cli import exit_on_error
-from fidip.commands.config_scripts import train_main
 from fidip.errors import FidipError, WeightsError
+
+train_main = command("train")
 
 
 def checkpoint(step, key="key", size=1000):
@@ -150,12 +152,11 @@ def test_after_a_kill_between_the_two_names_nothing_is_left_over(tmp_path):
 
 LIMITED = """
 import resource, signal, sys, torch
-from fidip.cli import exit_on_error
-from fidip.commands.config_scripts import train_main
+from fidip.cli import exit_on_error, main
 torch.set_num_threads(1)
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
-exit_on_error(lambda: train_main(sys.argv[2:]))
+exit_on_error(lambda: main(["train", *sys.argv[2:]]))
 """
 
 

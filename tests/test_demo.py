@@ -1,6 +1,5 @@
-"""tools/demo.py from end to end, with flat infants and small crops in place of the real ones."""
+"""fidip demo from end to end, with flat infants and small crops in place of the real ones."""
 
-import importlib.util
 import json
 import shutil
 from pathlib import Path
@@ -15,10 +14,10 @@ from fidip.annotations import load_annotations
 from fidip.config import load_config
 from fidip.media.frames import Frame, PoseFile
 from fidip.media.video import video_facts
+from infantsynth import demo
 from infantsynth.generate import Labels, PictureRecipe
 from infantsynth.workers import Crew
 
-ROOT = Path(__file__).parents[1]
 TINY = """
 BASE: {base}
 MODEL:
@@ -31,21 +30,13 @@ DEVICE: cpu
 """
 
 
-@pytest.fixture(scope="module")
-def demo():
-    spec = importlib.util.spec_from_file_location("demo", ROOT / "tools/demo.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def small_parts(demo):
+def small_parts():
     names = [(p.name, p.synthetic, p.held_out) for p in demo.parts(1, 1, 1)]
     return [demo.Part(name, FlatLook(64, 48), 5, synthetic, held_out) for name, synthetic, held_out in names]
 
 
 @pytest.fixture(scope="module")
-def finished(demo, tmp_path_factory):
+def finished(tmp_path_factory):
     """A demo that has run, the function that runs it again, and its result."""
     root = tmp_path_factory.mktemp("demo")
     config = root / "tiny.yaml"
@@ -55,9 +46,7 @@ def finished(demo, tmp_path_factory):
 
     def again():
         forget_processes()
-        return demo.run(
-            root / "out", small_parts(demo), videos, 3, Crew(1), config, ["TEST.BLUR_KERNEL", "5"]
-        )
+        return demo.run(root / "out", small_parts(), videos, 3, Crew(1), config, ["TEST.BLUR_KERNEL", "5"])
 
     return root / "out", again, again()
 
@@ -89,7 +78,7 @@ def test_the_start_is_tested_with_the_packaged_weights(finished):
     assert Path(json.loads(metrics.read_text())["checkpoint"]).name == "movenet_lightning.safetensors"
 
 
-def test_the_last_sentence_names_overlays_that_exist(demo, finished):
+def test_the_last_sentence_names_overlays_that_exist(finished):
     root, _, result = finished
     overlays = [Path(path) for path in result["overlays"]]
     assert [path.relative_to(root).as_posix() for path in overlays] == [
@@ -103,7 +92,7 @@ def test_the_last_sentence_names_overlays_that_exist(demo, finished):
     assert sentence == "Keypoints are drawn on a.mp4, b.mp4 and c.png."
 
 
-def test_each_step_is_announced_with_its_number_and_timed(demo, caplog):
+def test_each_step_is_announced_with_its_number_and_timed(caplog):
     steps = demo.Steps(2)
     with caplog.at_level("INFO"):
         steps.begin("one", "rendering")
@@ -124,7 +113,7 @@ def test_the_command_that_users_have_reads_every_frame_and_finds_nobody_in_noise
 
 @pytest.mark.parametrize(("missed", "expected"), [((), 1.0), (("video1",), 0.5)])
 def test_poses_in_videos_are_scored_against_the_labels_of_their_frames(
-    demo, finished, monkeypatch, tmp_path, missed, expected
+    finished, monkeypatch, tmp_path, missed, expected
 ):
     """Perfect poses give AP 1; missed frames count, so without one video of two AP is near a half."""
     root = tmp_path
@@ -132,7 +121,7 @@ def test_poses_in_videos_are_scored_against_the_labels_of_their_frames(
     (root / "videos").mkdir()
 
     def predict(argv):
-        for source in argv[: argv.index("--model")]:
+        for source in argv[1 : argv.index("--overwrite")]:
             name = Path(source).stem
             content = load_annotations(root / f"data/annotations/person_keypoints_{name}.json")
             poses = [np.array(a["keypoints"], dtype=float).reshape(17, 3) for a in content["annotations"]]
@@ -140,7 +129,7 @@ def test_poses_in_videos_are_scored_against_the_labels_of_their_frames(
             frames = [Frame(i, i / 10, (person_at(pose[:, :2], np.ones(17)),)) for i, pose in enumerate(seen)]
             write_frames(root / f"videos/{name}.poses.jsonl", frames)
 
-    monkeypatch.setattr(demo.predict, "main", predict)
+    monkeypatch.setattr(demo, "fidip", predict)
     places = [*demo.folders(root), "DATASET.TEST_SET", demo.VIDEOS]
     cfg = load_config(finished[0].parent / "tiny.yaml", places)
     found = demo.predict_videos(cfg, root, ["video1", "video2"], Path("model.pth"))
@@ -186,7 +175,7 @@ def test_a_second_run_makes_and_trains_nothing_anew(finished):
     )
 
 
-def test_the_config_names_the_splits_that_are_made(demo):
+def test_the_config_names_the_splits_that_are_made():
     cfg = load_config(demo.CONFIG)
     names = {p.name: p.held_out for p in demo.parts(1, 1, 1)}
     made = {f"train_{name}" for name in names} | {f"test_{name}" for name, held in names.items() if held}

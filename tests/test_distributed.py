@@ -12,16 +12,18 @@ from pathlib import Path
 
 import pytest
 import torch
+from running import command
 from torch import nn
 from training_setup import CONFIG, TinyNet, batch_of, forget_processes, small_classifier, write_place
 
 from fidip import build
-from fidip.commands.config_scripts import train_main
-from fidip.commands.train import _validate as validate
 from fidip.config import load_config
 from fidip.engine.schedule import OptimizerOptions, make_optimizer
 from fidip.models.sync_batchnorm import JoinedBatchNorm, join_batchnorm
 from fidip.tasks import AdaptivePoseTask, DomainWarmupTask, Strength
+from fidip.training import _validate as validate
+
+train_main = command("train")
 
 ROOT = Path(__file__).parents[1]
 STEPS = 10

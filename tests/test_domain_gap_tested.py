@@ -9,13 +9,15 @@ import pytest
 import torch
 from figures import write_split
 from report_runs import own_clips
+from running import command
 from training_setup import CONFIG, edit_split, forget_processes, write_place
 
 from fidip.build import build_model
 from fidip.cli import exit_on_error
-from fidip.commands.config_scripts import test_main, train_main
 from fidip.config import load_config
 from fidip.models import export_weights
+
+run_tests, train_main = command("test"), command("train")
 
 pytest.importorskip("sklearn")
 
@@ -36,7 +38,7 @@ def place(tmp_path, monkeypatch):
 
 
 def run(*arguments):
-    return test_main(["--cfg", "tiny.yaml", "TEST.MODEL_FILE", "tiny.pth", *arguments])
+    return run_tests(["--cfg", "tiny.yaml", "TEST.MODEL_FILE", "tiny.pth", *arguments])
 
 
 def only_metrics():

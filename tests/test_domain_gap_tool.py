@@ -1,7 +1,6 @@
-"""tools/domain_gap.py as a user runs it, on two domains of generated pictures."""
+"""fidip domain-gap as a user runs it, on two domains of generated pictures."""
 
 import json
-import runpy
 from pathlib import Path
 
 import cv2
@@ -9,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from figures import write_split
+from running import command
 from training_setup import CONFIG
 
 from fidip.build import build_estimator, build_model, build_records
@@ -19,8 +19,9 @@ from fidip.domain_gap import Panel, stream_features, write_embeddings
 from fidip.errors import DataError
 from fidip.models import export_weights
 
+main = command("domain-gap")
+
 pytest.importorskip("sklearn")
-TOOL = Path(__file__).parents[1] / "tools" / "domain_gap.py"
 QUICK = ["--folds", "3", "--repeats", "1", "--permutations", "99"]
 
 
@@ -43,7 +44,6 @@ def folder(tmp_path_factory):
 @pytest.fixture
 def run(folder, monkeypatch, capsys):
     monkeypatch.chdir(folder)
-    main = runpy.run_path(str(TOOL))["main"]
 
     def status(*arguments):
         with pytest.raises(SystemExit) as stop:

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from running import command
 from training_setup import forget_processes, weights_of, write_place
 
-from fidip.commands.config_scripts import train_main
 from fidip.config import load_config, result_keys
 from fidip.errors import ConfigError
+
+train_main = command("train")
 
 COSINE = ("ADAPT.METHOD", "none", "TRAIN.SCHEDULE", "cosine", "DATASET.VAL_SET", "")
 

@@ -1,24 +1,20 @@
-"""tools/evaluate.py, and the contact sheets."""
+"""fidip evaluate, and the contact sheets."""
 
-import importlib.util
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from running import command
 
 from fidip.errors import DataError
 from fidip.evaluation import CocoEvaluator, prediction_pictures, write_prediction_pictures
 from fidip.evaluation.pictures import PREDICTION_COLOURS, TRUTH_COLOURS
 from fidip.skeleton import COCO17
 
-TOOL = Path(__file__).parents[1] / "tools" / "evaluate.py"
-spec = importlib.util.spec_from_file_location("evaluate_tool", TOOL)
-evaluate_tool = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(evaluate_tool)
+main = command("evaluate")
 
 # a standing figure in a unit square: x, y per joint, its left on the picture's right
 FIGURE = np.array(
@@ -65,7 +61,7 @@ def arguments(folder, *more):
 
 def test_table_and_metrics(files, capsys):
     assert (
-        evaluate_tool.main(
+        main(
             arguments(
                 files, "--area", "bbox", "--bootstrap", "0", "--output", str(files / "out" / "metrics.json")
             )
@@ -86,7 +82,7 @@ def test_table_and_metrics(files, capsys):
 
 def test_intervals(files, capsys):
     output = files / "metrics.json"
-    assert evaluate_tool.main(arguments(files, "--details", "--output", str(output))) == 0
+    assert main(arguments(files, "--details", "--output", str(output))) == 0
     metrics = json.loads(output.read_text())
     about = {"resamples": 1000, "seed": 0, "level": 0.95, "unit": "picture", "units": 6}
     assert metrics["bootstrap"] == about
@@ -99,7 +95,7 @@ def test_intervals(files, capsys):
 
 def test_details(files, capsys):
     output = files / "metrics.json"
-    assert evaluate_tool.main(arguments(files, "--details", "--boxes", "gt", "--output", str(output))) == 0
+    assert main(arguments(files, "--details", "--boxes", "gt", "--output", str(output))) == 0
     metrics = json.loads(output.read_text())
     assert metrics["boxes"] == "gt"
     assert metrics["details"]["posture"]["Prone"]["AP"] == pytest.approx(1, abs=1e-12)
@@ -111,14 +107,14 @@ def test_details(files, capsys):
 
 def test_nothing_is_written_unasked(files):
     before = sorted(files.iterdir())
-    evaluate_tool.main(arguments(files))
+    main(arguments(files))
     assert sorted(files.iterdir()) == before
 
 
 def test_errors_are_one_line_and_status_2(files):
     (files / "res.json").write_text(json.dumps([{"image_id": 99, "keypoints": [0] * 51, "score": 1}]))
-    command = [sys.executable, str(TOOL), *arguments(files, "--output", str(files / "m.json"))]
-    done = subprocess.run(command, capture_output=True, text=True)
+    given = arguments(files, "--output", str(files / "m.json"))
+    done = subprocess.run([sys.executable, "-m", "fidip", "evaluate", *given], capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr == (

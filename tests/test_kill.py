@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from running import command
 from training_setup import assert_same_state, forget_processes, weights_of, write_place
 
-from fidip.commands.config_scripts import train_main
+train_main = command("train")
+
 
 ROOT = Path(__file__).parents[1]
 TRAIN = ["--cfg", "tiny.yaml", "WORKERS", "2", "TRAIN.CHECKPOINT_EVERY", "1", "DATASET.TEST_SET", "",

@@ -31,13 +31,18 @@ LAYERS = (
         "pixels",
         "progress",
         "packaged",
+        "cli",  # imports commands by their names
+        "completion",
     ),
     ("codec", "losses", "models"),
     ("data", "tasks", "evaluation", "statistics", "inference", "domain_gap"),
     ("checkpoint", "engine"),
     ("build", "report"),
-    ("media",),
-    ("commands", "cli", "__main__", "tables"),
+    ("gap", "media"),
+    ("benchmark", "testing"),
+    ("training",),
+    ("tables",),
+    ("commands", "__main__"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 CONFIG_READERS = ("config", "build")

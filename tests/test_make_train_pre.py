@@ -1,12 +1,12 @@
 import json
 import logging
-import runpy
 from collections import Counter
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from running import command
 
 from fidip.cli import exit_on_error
 from fidip.data.coco_json import SplitBuilder
@@ -14,7 +14,8 @@ from fidip.data.pretrain_set import build_pretrain_set, persons_of_coco, persons
 from fidip.errors import DataError
 from fidip.skeleton import COCO17
 
-TOOL = Path(__file__).parents[1] / "tools" / "make_train_pre.py"
+main = command("prepare pretraining")
+
 LABELLED = [5.0, 6.0, 2.0] + [0] * 48
 UNLABELLED = [0] * 51
 
@@ -55,7 +56,6 @@ def renders(tmp_path: Path) -> Path:
 
 
 def test_split_with_a_folder_of_renders(real, renders, tmp_path, capsys):
-    main = runpy.run_path(str(TOOL))["main"]
     arguments = [
         "--real",
         *map(str, real),
@@ -65,7 +65,7 @@ def test_split_with_a_folder_of_renders(real, renders, tmp_path, capsys):
         str(tmp_path / "out"),
     ]
     assert main([*arguments, "--num-real", "20", "--num-synthetic", "4"]) == 0
-    assert "14 pictures with 24 persons" in capsys.readouterr().out
+    assert "14 images with 24 persons" in capsys.readouterr().out
     data = json.loads((tmp_path / "out/annotations/person_keypoints_train_pre_infant.json").read_text())
     images = {image["id"]: image for image in data["images"]}
     assert sorted(images) == list(range(1, 15))
@@ -142,7 +142,6 @@ def test_persons_without_keypoints_are_unlabelled(real, renders):
 
 
 def test_empty_set_is_refused(real, tmp_path, capsys):
-    main = runpy.run_path(str(TOOL))["main"]
     (tmp_path / "empty").mkdir()
     with pytest.raises(SystemExit) as status:
         exit_on_error(

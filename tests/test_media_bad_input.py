@@ -11,12 +11,15 @@ import av
 import numpy as np
 import pytest
 from films import dots, write_film
+from running import command
 from test_media_predict import made, place  # noqa: F401 -- fixtures
 
 from fidip.cli import exit_on_error
-from fidip.commands.predict import main, require_writable
 from fidip.errors import DataError
 from fidip.media.frames import PoseFile
+from fidip.runtime import require_writable
+
+main = command("predict")
 
 PICTURE = "data/images/infants/infants00000.png"
 
@@ -183,7 +186,7 @@ def test_a_bundle_that_is_none_is_named(place, capsys):  # noqa: F811
 
 
 def test_an_output_folder_that_cannot_be_written_is_found_before_the_work(place, capsys, monkeypatch):  # noqa: F811
-    monkeypatch.setattr("fidip.commands.predict.find_sources", lambda *a: pytest.fail("too late"))
+    monkeypatch.setattr("fidip.commands.predict_run.find_sources", lambda *a: pytest.fail("too late"))
     Path("a file").touch()
     line = refused(capsys, PICTURE, "--out", "a file/below")
     assert "a file/below" in line and "cannot be written to" in line

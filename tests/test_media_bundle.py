@@ -10,17 +10,20 @@ import safetensors
 import safetensors.torch
 import torch
 import yaml
+from running import command
 from test_models import randomise_statistics
 
 from fidip import __version__
 from fidip.build import build_codec, build_model
-from fidip.commands.export_model import export_model, main
 from fidip.config import load_config, result_keys
 from fidip.errors import ConfigError, DataError, WeightsError
 from fidip.media.backends import load_network
 from fidip.media.bundle import FORMAT, load_bundle, save_bundle
+from fidip.media.model_files import export_model
 from fidip.models import export_weights
 from fidip.skeleton import COCO17, Skeleton, skeleton_text
+
+main = command("export")
 
 TINY = """
 OUTPUT_DIR: /somewhere/anna/runs

@@ -1,8 +1,7 @@
-"""tools/movement.py as a user runs it."""
+"""fidip movement as a user runs it."""
 
 import csv
 import json
-import runpy
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +9,14 @@ import pytest
 from figures import POSE
 from PIL import Image
 from pose_files import person_at, write_frames
+from running import command
 
 from fidip.cli import exit_on_error
 from fidip.media.frames import Frame
 from fidip.media.movement import measure, summarise
 from fidip.media.movement_table import JOINT_MEASURES, NOTICE, PAIR_MEASURES
+
+main = command("movement")
 
 ROOT = Path(__file__).parents[1]
 
@@ -36,7 +38,6 @@ def poses(tmp_path):
 
 @pytest.fixture
 def run(capsys):
-    main = runpy.run_path(str(ROOT / "tools" / "movement.py"))["main"]
 
     def status(*arguments):
         with pytest.raises(SystemExit) as stop:

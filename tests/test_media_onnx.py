@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from running import command
 from test_media_bundle import TINY
 from test_models import TINY_HRNET, TINY_MOBILE, TINY_RESNET, randomise_statistics
 from torch import nn
 
+from fidip.benchmark.backends import EAGER, BackendTimes, benchmark_backends
 from fidip.build import build_estimator, build_model
-from fidip.commands.benchmark_backends import EAGER, BackendTimes, benchmark_backends
-from fidip.commands.export_model import main
 from fidip.config import load_config
 from fidip.errors import ConfigError, DataError, FidipError
 from fidip.media import onnx as onnx_files
@@ -22,6 +22,8 @@ from fidip.media.onnx import OnnxNet, check_same, export_onnx, load_onnx
 from fidip.media.openvino import OpenVinoNet, export_openvino, load_openvino
 from fidip.models.heads import spatial_softmax
 from fidip.skeleton import COCO17
+
+main = command("export")
 
 pytest.importorskip("onnxscript")
 pytest.importorskip("onnxruntime")
@@ -251,7 +253,7 @@ def test_ratios_are_those_of_medians():
 @have_openvino
 def test_backends_take_turns(exported, monkeypatch):
     cfg, _, file = exported
-    monkeypatch.setattr("fidip.commands.benchmark_backends.export_onnx", lambda *_: file)
+    monkeypatch.setattr("fidip.benchmark.backends.export_onnx", lambda *_: file)
     times = benchmark_backends(cfg, "tiny", batch=2, turns=3, warmup=1)
     for measured in (times.wall, times.work):
         assert {name: len(measured[name]) for name in measured} == {EAGER: 3, "onnxruntime": 3, "openvino": 3}

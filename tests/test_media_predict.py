@@ -9,12 +9,11 @@ import pytest
 import torch
 from figures import write_split
 from films import DOTS, INPUT, MAPS, ColourNet, dots, dots_predictor, write_film
+from running import command
 
 from fidip.build import build_model
 from fidip.cli import main as console
 from fidip.codec import HeatmapCodec
-from fidip.commands.predict import main
-from fidip.commands.test import run_test
 from fidip.config import load_config
 from fidip.data.augment import CropPolicy
 from fidip.errors import ConfigError, DataError
@@ -25,6 +24,9 @@ from fidip.media.predictor import Predictor
 from fidip.models import export_weights, load_weights
 from fidip.models.mobilenet import MobilePose
 from fidip.pixels import read_rgb
+from fidip.testing import run_test
+
+main = command("predict")
 
 TINY = """
 MODEL:

@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from running import command
 from torch import nn
 
 from fidip.codec import HeatmapCodec
-from fidip.commands.serve import main
 from fidip.errors import ConfigError, DataError
 from fidip.media.follow import Plan
 from fidip.media.predictor import Predictor
@@ -20,6 +20,8 @@ from fidip.media.serve import launch
 from fidip.media.serve.analysis import PICTURE_HEADERS, VIDEO_HEADERS, Limits, analyse, open_upload
 from fidip.media.serve.store import Store
 from fidip.skeleton import COCO17
+
+main = command("serve")
 
 
 class Blob(nn.Module):

@@ -1,10 +1,10 @@
 import json
-import runpy
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from running import command
 
 from fidip.data.coco_json import SplitBuilder, write_split
 from fidip.data.mini_rgbd import (
@@ -19,7 +19,8 @@ from fidip.data.mini_rgbd import (
 from fidip.errors import DataError
 from fidip.skeleton import COCO17
 
-TOOL = Path(__file__).parents[1] / "tools" / "prepare_mini_rgbd.py"
+main = command("prepare mini-rgbd")
+
 SIZE = (64, 48)
 
 
@@ -95,9 +96,8 @@ def test_box_is_padded_by_the_longer_side_and_clipped():
 
 
 def test_split_is_written_in_the_published_layout(source, tmp_path, capsys):
-    main = runpy.run_path(str(TOOL))["main"]
     assert main(["--source", str(source), "--root", str(tmp_path / "out"), "--every", "2"]) == 0
-    assert "4 pictures" in capsys.readouterr().out
+    assert "4 images" in capsys.readouterr().out
     data = json.loads((tmp_path / "out/annotations/person_keypoints_train_mini_rgbd.json").read_text())
     names = ["01_syn_00000.png", "01_syn_00002.png", "12_syn_00000.png", "12_syn_00002.png"]
     assert [image["file_name"] for image in data["images"]] == names
@@ -124,7 +124,6 @@ def test_split_is_written_in_the_published_layout(source, tmp_path, capsys):
 
 
 def test_sequences_are_chosen_and_hard_links_share_the_file(source, tmp_path):
-    main = runpy.run_path(str(TOOL))["main"]
     arguments = [
         "--source",
         str(source),

@@ -163,7 +163,9 @@ def test_help_names_every_command_and_loads_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, "a heavy module was imported"
-    assert all(f"  {name} " in done.stdout for name in COMMANDS) and done.stdout.count("fidip predict ") >= 3
+    assert (
+        all(f"    {name} " in done.stdout for name in COMMANDS) and done.stdout.count("fidip predict ") >= 3
+    )
     module = subprocess.run([sys.executable, "-m", "fidip"], capture_output=True, text=True, check=True)
     assert module.stdout == done.stdout
 

@@ -1,8 +1,7 @@
-"""tools/convert_annotations.py, and COCO files among the formats."""
+"""fidip convert, and COCO files among the formats."""
 
 import json
 import re
-import runpy
 from pathlib import Path
 
 import cv2
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 from own_data import TINY, assert_same_labels, collector, labelled_set, write_pictures
 from PIL import Image
+from running import command
 
 from fidip.annotations import load_annotations
 from fidip.cli import exit_on_error
@@ -17,17 +17,13 @@ from fidip.data.foreign import FORMATS, write_label_studio
 from fidip.errors import DataError
 from fidip.skeleton import find_skeleton
 
-ROOT = Path(__file__).parents[1]
+main = command("convert")
+
 SKELETON = """
 joints: [nose, left_hand, right_hand, tail]
 sigmas: {nose: 0.1, left_hand: 0.1, right_hand: 0.1, tail: 0.1}
 flip_pairs: [[left_hand, right_hand]]
 """
-
-
-@pytest.fixture
-def main():
-    return runpy.run_path(str(ROOT / "tools" / "convert_annotations.py"))["main"]
 
 
 @pytest.fixture
@@ -41,7 +37,7 @@ def place(tmp_path, monkeypatch):
     return data
 
 
-def fails(main, capsys, arguments, *messages):
+def fails(capsys, arguments, *messages):
     with pytest.raises(SystemExit) as stop:
         exit_on_error(lambda: main(arguments))
     assert stop.value.code == 2
@@ -51,7 +47,7 @@ def fails(main, capsys, arguments, *messages):
         assert message in text
 
 
-def test_there_and_back_through_every_tool(main, place, capsys):
+def test_there_and_back_through_every_tool(place, capsys):
     options = ["--skeleton", "tiny.yaml", "--images", "images"]
     steps = ["own.json", "ls.json", "cvat.xml", "back.json"]
     formats = ["coco", "label-studio", "cvat", "coco"]
@@ -66,38 +62,34 @@ def test_there_and_back_through_every_tool(main, place, capsys):
     assert {name: counts[name] for name in expected} == {name: str(n) for name, n in expected.items()}
 
 
-def test_files_are_not_replaced_by_accident(main, place, capsys):
+def test_files_are_not_replaced_by_accident(place, capsys):
     arguments = ["--from", "coco", "own.json", "--to", "coco", "own.json", "--skeleton", "tiny.yaml"]
-    fails(main, capsys, arguments, "own.json exists already", "--overwrite")
+    fails(capsys, arguments, "own.json exists already", "--overwrite")
     assert main([*arguments, "--overwrite"]) == 0
     assert_same_labels(json.loads(Path("own.json").read_text()), place)
 
 
-def test_mistakes_are_one_line_and_status_2(main, place, capsys):
+def test_mistakes_are_one_line_and_status_2(place, capsys):
     fails(
-        main,
         capsys,
         ["--from", "coco", "own.json", "--to", "cvat", "x.xml"],
         "has the joints nose, left_hand",
         "--skeleton",
     )
     fails(
-        main,
         capsys,
         ["--from", "yolo", "own.json", "--to", "cvat", "x.xml"],
         "format 'yolo' is unknown",
         "label-studio",
     )
-    fails(main, capsys, ["--from", "coco", "no.json", "--to", "cvat", "x.xml"], "no.json does not exist")
-    fails(main, capsys, ["--setup", "coco", "x.xml"], "choose from label-studio, cvat")
+    fails(capsys, ["--from", "coco", "no.json", "--to", "cvat", "x.xml"], "no.json does not exist")
+    fails(capsys, ["--setup", "coco", "x.xml"], "choose from label-studio, cvat")
     fails(
-        main,
         capsys,
         ["--setup", "cvat", "x.xml", "--skeleton", "no.yaml"],
         "'no.yaml' is no built-in joint set",
     )
     fails(
-        main,
         capsys,
         ["--setup", "cvat", "x.json", "--from", "coco", "own.json"],
         "--from and --to belong together",
@@ -115,19 +107,17 @@ def test_mistakes_are_one_line_and_status_2(main, place, capsys):
         "--images",
         "images",
     ]
-    fails(
-        main, capsys, arguments, "coco file own.json has 1 fault: image 114 names the picture clip 0/p2.png"
-    )
+    fails(capsys, arguments, "coco file own.json has 1 fault: image 114 names the picture clip 0/p2.png")
     assert not Path("x.xml").exists()
     with pytest.raises(SystemExit) as stop:
         main([])
     assert stop.value.code == 2
 
 
-def test_joints_by_name(main, place, capsys):
+def test_joints_by_name(place, capsys):
     Path("less.yaml").write_text("joints: [tail, foot, nose]\nsigmas: {tail: 0.1, foot: 0.1, nose: 0.1}\n")
     arguments = ["--from", "coco", "own.json", "--to", "coco", "less.json", "--skeleton", "less.yaml"]
-    fails(main, capsys, arguments, "not those of less in their order", "--drop-unknown")
+    fails(capsys, arguments, "not those of less in their order", "--drop-unknown")
     assert main([*arguments, "--drop-unknown"]) == 0
     for ours, theirs in zip(
         load_annotations("less.json", find_skeleton("less.yaml"))["annotations"],
@@ -140,15 +130,15 @@ def test_joints_by_name(main, place, capsys):
     assert re.search(rf"joints left out, not in the skeleton +{hands}\n", capsys.readouterr().out)
 
 
-def test_setups_are_written(main, place, capsys):
+def test_setups_are_written(place, capsys):
     assert main(["--setup", "label-studio", "ls.xml", "--skeleton", "tiny.yaml"]) == 0
     assert main(["--setup", "cvat", "cvat.json", "--skeleton", "tiny.yaml"]) == 0
     assert 'value="tail"' in Path("ls.xml").read_text()
     assert json.loads(Path("cvat.json").read_text())[0]["sublabels"][3]["name"] == "tail"
-    assert "4 joints of tiny: ls.xml" in capsys.readouterr().out
+    assert "4 keypoints of tiny: ls.xml" in capsys.readouterr().out
 
 
-def test_pictures_that_exif_turns_are_said(main, place, capsys):
+def test_pictures_that_exif_turns_are_said(place, capsys):
     picture = Image.fromarray(np.zeros((48, 64, 3), np.uint8))
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -162,7 +152,7 @@ def test_pictures_that_exif_turns_are_said(main, place, capsys):
     Path("a.xml").write_text(f"<annotations>{images}</annotations>")
     assert main(["--from", "cvat", "a.xml", "--to", "coco", "a.json", "--images", "images"]) == 0
     text = capsys.readouterr().out
-    assert "EXIF turns 1 pictures, e.g. turned.jpg" in text and "DATASET.EXIF True" in text
+    assert "EXIF turns 1 images, e.g. turned.jpg" in text and "DATASET.EXIF True" in text
     assert [(i["width"], i["height"]) for i in json.loads(Path("a.json").read_text())["images"]] == [
         (48, 64)
     ] * 2

@@ -8,15 +8,13 @@ import numpy as np
 import pytest
 import torch
 from own_data import write_restated_split
+from running import command
 from test_chain import Oracle
 from torch.utils.data import DataLoader
 from training_setup import CONFIG, forget_processes, only_run
 
 from fidip import build
 from fidip.codec import HeatmapCodec
-from fidip.commands.config_scripts import test_main as run_tests
-from fidip.commands.test import predict
-from fidip.commands.train import run_training
 from fidip.config import load_config
 from fidip.data.audit import as_json, audit_page, audit_splits, audit_text
 from fidip.data.augment import CropPolicy
@@ -28,6 +26,10 @@ from fidip.media.predictor import Predictor
 from fidip.models import POSE_NETS, export_weights
 from fidip.skeleton import load_skeleton
 from fidip.statistics import add_intervals
+from fidip.testing import predict
+from fidip.training import run_training
+
+run_tests = command("test")
 
 FOLDER = Path(__file__).parents[1] / "experiments" / "skeletons"
 SKELETONS = [load_skeleton(FOLDER / f"infant{count}.yaml") for count in (14, 19)]

@@ -1,10 +1,10 @@
 import json
-import runpy
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from running import command
 
 from fidip.cli import exit_on_error
 from fidip.data.adult import join_adult_sets
@@ -12,7 +12,7 @@ from fidip.data.coco_json import category
 from fidip.errors import DataError
 from fidip.skeleton import COCO17
 
-TOOL = Path(__file__).parents[1] / "tools" / "prepare_adults.py"
+main = command("prepare adults")
 
 
 def keypoints(labelled: int) -> list[float]:
@@ -75,12 +75,11 @@ def coco(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def test_both_splits_are_written(lspet, coco, tmp_path, capsys):
-    main = runpy.run_path(str(TOOL))["main"]
     root = tmp_path / "out"
     assert main(["--lspet", str(lspet), "--coco", *map(str, coco), "--root", str(root)]) == 0
     printed = capsys.readouterr().out
-    assert "train_adults: 3 pictures, 4 persons" in printed
-    assert "val2017: 2 pictures, 3 persons" in printed
+    assert "train_adults: 3 images, 4 persons" in printed
+    assert "val2017: 2 images, 3 persons" in printed
     train = json.loads((root / "annotations/person_keypoints_train_adults.json").read_text())
     assert [(i["id"], i["file_name"]) for i in train["images"]] == [
         (1, "im00002.jpg"),
@@ -127,7 +126,6 @@ def test_pseudo_face_joints_can_be_dropped(lspet, coco):
 
 
 def test_links_lead_to_the_pictures(lspet, coco, tmp_path):
-    main = runpy.run_path(str(TOOL))["main"]
     assert (
         main(["--lspet", str(lspet), "--coco", *map(str, coco), "--root", str(tmp_path / "out"), "--link"])
         == 0
@@ -161,7 +159,6 @@ def test_faults_are_named(lspet, coco, tmp_path, capsys):
     (lspet / "person_keypoints.json").write_text(json.dumps(content))
     with pytest.raises(DataError, match=r"annotation 4 needs 5 flags"):
         join_adult_sets(lspet, [coco], drop_pseudo_face=True)
-    main = runpy.run_path(str(TOOL))["main"]
     with pytest.raises(SystemExit) as status:
         exit_on_error(lambda: main(["--lspet", str(lspet), "--coco", *map(str, coco)]))
     assert status.value.code == 2

@@ -1,5 +1,4 @@
 import json
-import runpy
 import struct
 import sys
 import zipfile
@@ -9,6 +8,7 @@ from unittest.mock import Mock
 import cv2
 import numpy as np
 import pytest
+from running import command
 from zip_files import PASSWORD, locked_zip, open_zip
 
 from fidip.cli import exit_on_error
@@ -17,7 +17,7 @@ from fidip.data.syrip import MAX_RATIO, RATIO_FROM, check_layout, format_checks,
 from fidip.errors import DataError
 from fidip.skeleton import COCO17
 
-TOOL = Path(__file__).parents[1] / "tools" / "prepare_syrip.py"
+main = command("prepare syrip")
 
 
 def picture(value: int) -> bytes:
@@ -62,7 +62,6 @@ def test_locked_archive_is_unpacked_from_any_depth(tmp_path, capsys):
     archive = locked_zip(tmp_path / "SyRIP.zip", files)
     (tmp_path / "password.txt").write_text(PASSWORD.decode() + "\n")
     root = tmp_path / "data" / "syrip"
-    main = runpy.run_path(str(TOOL))["main"]
     assert main([str(archive), "--root", str(root), "--password-file", str(tmp_path / "password.txt")]) == 0
     assert tree(tmp_path / "data") == [f"syrip/{name}" for name in LAYOUT]
     assert (root / LAYOUT[2]).read_bytes() == picture(1)
@@ -80,7 +79,6 @@ def test_wrong_password_is_one_line_and_leaves_nothing(tmp_path, capsys):
         "--password-file",
         str(tmp_path / "password.txt"),
     ]
-    main = runpy.run_path(str(TOOL))["main"]
     with pytest.raises(SystemExit) as status:
         exit_on_error(lambda: main(arguments))
     assert status.value.code == 2
@@ -108,7 +106,6 @@ def test_password_that_passes_the_check_byte_is_still_found_wrong(tmp_path):
 def test_no_terminal_to_ask_for_the_password(tmp_path, monkeypatch):
     archive = locked_zip(tmp_path / "SyRIP.zip", syrip("SyRIP/"))
     monkeypatch.setattr("getpass.getpass", Mock(side_effect=EOFError))
-    main = runpy.run_path(str(TOOL))["main"]
     with pytest.raises(DataError, match="--password-file"):
         main([str(archive), "--root", str(tmp_path / "out")])
     with pytest.raises(DataError, match=r"nowhere\.txt cannot be read"):
@@ -264,7 +261,6 @@ def test_check_counts_and_missing_pictures(tmp_path, capsys):
     assert train.missing == ("train1198.jpg", "train1199.jpg")
     assert test.as_published and not test.missing
     assert mine.as_published and mine.missing == ("mine0.jpg", "mine1.jpg")
-    main = runpy.run_path(str(TOOL))["main"]
     with pytest.raises(DataError, match=r"train_infant: 2 pictures are missing, e\.g\. train1198\.jpg"):
         main(["--check-only", "--root", str(root)])
     assert capsys.readouterr().out.splitlines()[2].split() == [
@@ -285,13 +281,11 @@ def test_unreadable_label_file_is_told(tmp_path):
     checks = check_layout(tmp_path)
     assert "not valid JSON" in checks[0].problem
     assert "not valid JSON" in format_checks(checks)
-    main = runpy.run_path(str(TOOL))["main"]
     with pytest.raises(DataError, match="not valid JSON"):
         main(["--check-only", "--root", str(tmp_path)])
 
 
 def test_archives_and_check_only_exclude_each_other(capsys):
-    main = runpy.run_path(str(TOOL))["main"]
     for arguments in ([], ["a.zip", "--check-only"]):
         with pytest.raises(SystemExit) as status:
             main(arguments)

@@ -4,14 +4,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from running import command
 from training_setup import forget_processes, only_run, write_place
 
 from fidip.build.data import draw_real
 from fidip.cli import exit_on_error
-from fidip.commands.config_scripts import train_main
 from fidip.config import load_config, result_keys
 from fidip.data.records import Record
 from fidip.errors import ConfigError, DataError
+
+train_main = command("train")
 
 
 def person(picture, synthetic=False, number=0):

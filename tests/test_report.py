@@ -1,8 +1,7 @@
-"""tools/report.py: the numbers on the page are those of the run folders, and nothing on it is taken on trust."""
+"""fidip report: the numbers on the page are those of the run folders, and nothing on it is taken on trust."""
 
 import json
 import re
-import runpy
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -17,11 +16,13 @@ from report_runs import (
     write_events,
     write_run,
 )
+from running import command
 
 from fidip.cli import exit_on_error
 from fidip.statistics.comparison import compare_methods, find_runs
 
-TOOL = Path(__file__).parents[1] / "tools" / "report.py"
+main = command("report")
+
 SECTIONS = ["results", "curves", "joints", "postures", "pictures", "calibration", "gap", "config", "origin"]
 SHOWN = ("AP", "AP50", "AP75", "AR")
 
@@ -82,7 +83,6 @@ def place(tmp_path_factory):
 @pytest.fixture
 def report(place, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    main = runpy.run_path(str(TOOL))["main"]
 
     def write(*arguments):
         assert main([*arguments, "--output", "page.html", "--resamples", "50"]) == 0
@@ -103,7 +103,7 @@ def page(place, tmp_path_factory):
         "--resamples",
         "50",
     ]
-    assert runpy.run_path(str(TOOL))["main"](arguments) == 0
+    assert main(arguments) == 0
     return Page(output.read_text(encoding="utf-8"))
 
 
@@ -242,12 +242,11 @@ def test_broken_runs_are_notes_on_the_page(report, place, tmp_path):
     [
         (["nowhere"], "run folder nowhere does not exist"),
         (["a=.", "a=."], "two runs are called 'a'"),
-        ([".", "--resamples", "1"], "--resamples 1"),
+        ([".", "--resamples", "1"], "--resamples must be at least 2, got 1"),
     ],
 )
 def test_errors_are_one_line_and_leave_no_page(tmp_path, monkeypatch, capsys, arguments, text):
     monkeypatch.chdir(tmp_path)
-    main = runpy.run_path(str(TOOL))["main"]
     with pytest.raises(SystemExit) as stop:
         exit_on_error(lambda: main(arguments))
     assert stop.value.code == 2

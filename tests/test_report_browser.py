@@ -1,16 +1,16 @@
 """The report in a real browser: opened from disk, without network."""
 
-import runpy
 import shutil
-from pathlib import Path
 
 import pytest
 from report_runs import NASTY, add_gap, write_data, write_events, write_run
+from running import command
+
+main = command("report")
 
 playwright = pytest.importorskip("playwright.sync_api")
 BROWSER = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)  # fmt: skip
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium")
-TOOL = Path(__file__).parents[1] / "tools" / "report.py"
 SECTIONS = ["results", "curves", "joints", "postures", "pictures", "calibration", "gap", "config", "origin"]
 
 
@@ -23,10 +23,7 @@ def page_file(tmp_path_factory):
     write_events(root / "log" / "poor-2")
     add_gap(root / "poor-2")
     arguments = ["--output", str(root / "page.html"), "--resamples", "50", "--pictures", "2"]
-    assert (
-        runpy.run_path(str(TOOL))["main"]([str(root / "good-1"), f"{NASTY}={root / 'poor-2'}", *arguments])
-        == 0
-    )
+    assert main([str(root / "good-1"), f"{NASTY}={root / 'poor-2'}", *arguments]) == 0
     return root / "page.html"
 
 

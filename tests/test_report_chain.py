@@ -1,21 +1,21 @@
 """Train with adaptation, test with the domain gap, and report: what each step writes is what the next one reads."""
 
 import json
-import runpy
 from pathlib import Path
 
 import pytest
 from figures import write_split
 from report_runs import own_clips
+from running import command
 from test_report import SECTIONS, Page, percent
 from training_setup import edit_split, forget_processes, only_run, write_place
 
-from fidip.commands.config_scripts import train_main
 from fidip.report import read_runs
 from fidip.report.curves import read_curves
 
+main, train_main = command("report"), command("train")
+
 pytest.importorskip("sklearn")
-TOOL = Path(__file__).parents[1] / "tools" / "report.py"
 
 
 def test_a_training_and_its_report(tmp_path, monkeypatch):
@@ -36,7 +36,6 @@ def test_a_training_and_its_report(tmp_path, monkeypatch):
     assert [step for step, _ in curves["val/AP"]] == [5, 8]
     assert {"train/pose", "train/domain", "train/pck"} <= curves.keys() and read_curves(last) == curves
 
-    main = runpy.run_path(str(TOOL))["main"]
     assert main([f"best={folder}", str(folder / "last"), "--resamples", "50", "--output", "page.html"]) == 0
     page = Page(Path("page.html").read_text(encoding="utf-8"))
     assert [found["id"] for tag, found in page.tags if tag == "section"] == SECTIONS

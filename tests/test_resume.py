@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from running import command
 from torch.nn import functional as F
 from training_setup import assert_same_state, forget_processes, weights_of, write_place
 
 from fidip import build
 from fidip.cli import exit_on_error
-from fidip.commands.config_scripts import train_main
 from fidip.engine.loop import Trainer
+
+train_main = command("train")
 
 ROOT = Path(__file__).parents[1]
 # all that a checkpoint must carry: both stages, a running mean, groups of batches, several saves an epoch

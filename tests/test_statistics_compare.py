@@ -1,6 +1,5 @@
-"""tools/compare.py: files and run folders in, tables and JSON out."""
+"""fidip compare: files and run folders in, tables and JSON out."""
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -9,14 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from coco_data import annotation, dataset, random_dataset, random_results, scored
+from running import command
 
 from fidip.errors import DataError
 from fidip.statistics.comparison import find_runs
 
-TOOL = Path(__file__).parents[1] / "tools" / "compare.py"
-spec = importlib.util.spec_from_file_location("compare_tool", TOOL)
-compare_tool = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(compare_tool)
+main = command("compare")
 
 
 @pytest.fixture
@@ -42,7 +39,7 @@ def write(name, content):
 
 def compare(*arguments):
     command = ["--annotations", "gt.json", *arguments, "--resamples", "300", "--output", "out.json"]
-    assert compare_tool.main(command) == 0
+    assert main(command) == 0
     return json.loads(Path("out.json").read_text())
 
 
@@ -128,13 +125,11 @@ def test_wrong_paths_are_named(place, text, message):
 
 
 def test_errors_are_one_line_and_status_2(place):
-    command = [sys.executable, str(TOOL), "--annotations", "gt.json", "good.json", "x=nowhere.json"]
-    done = subprocess.run(command, capture_output=True, text=True)
+    given = [sys.executable, "-m", "fidip", "compare", "--annotations", "gt.json", "good.json"]
+    done = subprocess.run([*given, "x=nowhere.json"], capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith("error: results file nowhere.json does not exist")
-    done = subprocess.run(
-        [*command[:4], "good.json", "x/good.json", "--metrics", "XP"], capture_output=True, text=True
-    )
+    done = subprocess.run([*given, "x/good.json", "--metrics", "XP"], capture_output=True, text=True)
     assert done.returncode == 2 and "--metrics XP is unknown" in done.stderr
 
 

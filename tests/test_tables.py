@@ -1,6 +1,5 @@
 """Tables of results: their definitions, the runs behind them, what is printed."""
 
-import importlib.util
 import json
 import os
 import re
@@ -11,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from running import command
 from training_setup import CONFIG, forget_processes, write_place
 
 from fidip.build import build_model, image_size
@@ -41,7 +41,7 @@ rows:
 
 @pytest.fixture
 def tool(tmp_path, monkeypatch):
-    """The script, with a table of two rows that can run and one that lacks its data."""
+    """The command, with a table of two rows that can run and one that lacks its data."""
     monkeypatch.chdir(write_place(tmp_path, CONFIG + "TRAIN.PRE_EPOCH: 1\n"))
     forget_processes()
     (tmp_path / "rows").mkdir()
@@ -49,11 +49,8 @@ def tool(tmp_path, monkeypatch):
                         ("far", "DATASET: {TRAIN_SET: [nowhere]}")):  # fmt: skip
         (tmp_path / "rows" / f"{name}.yaml").write_text(f"BASE: ../tiny.yaml\n{extra}\n")
     (tmp_path / "tiny_table.yaml").write_text(TABLE)
-    spec = importlib.util.spec_from_file_location("reproduce_tables", ROOT / "tools" / "reproduce_tables.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    monkeypatch.setattr(module, "PROTOCOLS", tmp_path)
-    return lambda *arguments: module.main(
+    monkeypatch.setattr("fidip.tables.spec.PROTOCOLS", (tmp_path,))
+    return lambda *arguments: command("tables")(
         ["--table", "tiny_table", "--out", "tables", "--threads", "1", *arguments]
     )
 

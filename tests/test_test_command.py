@@ -1,4 +1,4 @@
-"""tools/test_adaptive_model.py as a user runs it: what it writes, and what it says when something is wrong."""
+"""fidip test as a user runs it: what it writes, and what it says when something is wrong."""
 
 import json
 import os
@@ -11,13 +11,15 @@ import numpy as np
 import pytest
 import torch
 from figures import write_split
+from running import command
 
 from fidip.build import build_model
 from fidip.cli import exit_on_error
-from fidip.commands.config_scripts import test_main
 from fidip.config import load_config
 from fidip.errors import ConfigError
 from fidip.models import export_weights
+
+run_tests = command("test")
 
 ROOT = Path(__file__).parents[1]
 TINY = """
@@ -46,7 +48,7 @@ def place(tmp_path, monkeypatch):
 
 
 def run(*arguments):
-    return test_main(["--cfg", "tiny.yaml", "TEST.MODEL_FILE", "tiny.pth", *arguments])
+    return run_tests(["--cfg", "tiny.yaml", "TEST.MODEL_FILE", "tiny.pth", *arguments])
 
 
 def only_run(pattern="*"):
@@ -94,7 +96,7 @@ def test_two_runs_give_the_same_results_and_another_checkpoint_another_folder(pl
     run("WORKERS", "1")
     assert (only_run() / "keypoints_infants_results_0.json").read_bytes() == first
     torch.save({"state_dict": torch.load("tiny.pth", weights_only=True)}, "other.pth")
-    test_main(["--cfg", "tiny.yaml", "TEST.MODEL_FILE", "other.pth"])
+    run_tests(["--cfg", "tiny.yaml", "TEST.MODEL_FILE", "other.pth"])
     assert len(list(Path("output").iterdir())) == 2
 
 

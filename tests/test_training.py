@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from running import command
 from tensorboardX.proto.event_pb2 import Event
 from training_setup import (
     CONFIG,
@@ -19,10 +20,11 @@ from training_setup import (
 
 from fidip.build import build_model
 from fidip.cli import exit_on_error
-from fidip.commands.config_scripts import test_main, train_main
 from fidip.config import load_config
 from fidip.engine.loop import Trainer
 from fidip.models import load_weights
+
+run_tests, train_main = command("test"), command("train")
 
 PLAIN = ("ADAPT.METHOD", "none")
 
@@ -97,7 +99,7 @@ def test_adaptation_trains_tests_and_leaves_a_whole_run_folder(place, capsys):
     out = capsys.readouterr().out
     assert "best model\n|" in out and "last model\n|" in out
     before = metrics[0]["AP"], (folder / "keypoints_held_results_0.json").read_bytes()
-    assert test_main(["--cfg", "tiny.yaml", "TRAIN.PRE_EPOCH", "1"]) == 0  # finds the best model by itself
+    assert run_tests(["--cfg", "tiny.yaml", "TRAIN.PRE_EPOCH", "1"]) == 0  # finds the best model by itself
     assert (ap(folder), (folder / "keypoints_held_results_0.json").read_bytes()) == before
 
 
@@ -127,7 +129,7 @@ def test_without_validation_the_last_model_is_the_result(place):
 @pytest.mark.parametrize("net", ["hrnet", "resnet", "mobile"])
 def test_the_script_of_another_net_refuses(place, capsys, net):
     line = refused(capsys=capsys, net=net, adaptive=True)
-    assert f"MODEL.NAME is adaptive_pose_timm, this script trains {net} nets; use tools/train.py" in line
+    assert f"MODEL.NAME is adaptive_pose_timm, this script trains {net} nets; use `fidip train`" in line
     assert not Path("output").exists()
 
 

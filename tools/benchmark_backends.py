@@ -1,7 +1,6 @@
-"""Time one forward pass of a network in PyTorch, onnxruntime and OpenVINO; no weights or data set are needed."""
+"""Run ``fidip benchmark backends``."""
 
-from fidip.cli import exit_on_error
-from fidip.commands.benchmark_backends import main
+from fidip.cli import script
 
 if __name__ == "__main__":
-    exit_on_error(main)
+    script("benchmark backends")

@@ -1,7 +1,6 @@
-"""Make one file of a network: a bundle for PyTorch, or a graph for onnxruntime or OpenVINO."""
+"""Run ``fidip export``."""
 
-from fidip.cli import exit_on_error
-from fidip.commands.export_model import main
+from fidip.cli import script
 
 if __name__ == "__main__":
-    exit_on_error(main)
+    script("export")

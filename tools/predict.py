@@ -1,7 +1,6 @@
-"""Find the joints of infants in pictures and videos."""
+"""Run ``fidip predict``."""
 
-from fidip.cli import exit_on_error
-from fidip.commands.predict import main
+from fidip.cli import script
 
 if __name__ == "__main__":
-    exit_on_error(main)
+    script("predict")

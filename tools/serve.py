@@ -1,7 +1,6 @@
-"""A web page on this machine: drop a picture or a short video, see the joints, download them."""
+"""Run ``fidip serve``."""
 
-from fidip.cli import exit_on_error
-from fidip.commands.serve import main
+from fidip.cli import script
 
 if __name__ == "__main__":
-    exit_on_error(main)
+    script("serve")

@@ -1,7 +1,6 @@
-"""Test a checkpoint on the DATASET.TEST_SET of a config: AP and AR, results JSON, metrics.json, pictures."""
+"""Run ``fidip test``."""
 
-from fidip.cli import exit_on_error
-from fidip.commands.config_scripts import test_main
+from fidip.cli import script
 
 if __name__ == "__main__":
-    exit_on_error(test_main)
+    script("test")

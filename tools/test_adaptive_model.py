@@ -1,7 +1,6 @@
-"""The published name of tools/test.py: test a checkpoint, domain-adapted or not."""
+"""Run ``fidip test`` under its published name."""
 
-from fidip.cli import exit_on_error
-from fidip.commands.config_scripts import test_main
+from fidip.cli import script
 
 if __name__ == "__main__":
-    exit_on_error(test_main)
+    script("test")

@@ -1,7 +1,6 @@
-"""Train a pose net; ADAPT.METHOD in the config chooses plain or domain-adapted training."""
+"""Run ``fidip train``."""
 
-from fidip.cli import exit_on_error
-from fidip.commands.config_scripts import train_main
+from fidip.cli import script
 
 if __name__ == "__main__":
-    exit_on_error(train_main)
+    script("train")

@@ -1,7 +1,6 @@
-"""Train with domain adaptation (FiDIP)."""
+"""Run ``fidip train`` with a config that adapts to a domain."""
 
-from fidip.cli import exit_on_error
-from fidip.commands.config_scripts import train_main
+from fidip.cli import script
 
 if __name__ == "__main__":
-    exit_on_error(lambda: train_main(adaptive=True))
+    script("train", adaptive=True)

@@ -1,7 +1,6 @@
-"""Train with domain adaptation (FiDIP): the published name for hrnet nets."""
+"""Run ``fidip train`` with an adaptive config of a hrnet network."""
 
-from fidip.cli import exit_on_error
-from fidip.commands.config_scripts import train_main
+from fidip.cli import script
 
 if __name__ == "__main__":
-    exit_on_error(lambda: train_main(net="hrnet", adaptive=True))
+    script("train", net="hrnet", adaptive=True)

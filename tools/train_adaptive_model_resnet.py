@@ -1,7 +1,6 @@
-"""Train with domain adaptation (FiDIP): the published name for resnet nets."""
+"""Run ``fidip train`` with an adaptive config of a resnet network."""
 
-from fidip.cli import exit_on_error
-from fidip.commands.config_scripts import train_main
+from fidip.cli import script
 
 if __name__ == "__main__":
-    exit_on_error(lambda: train_main(net="resnet", adaptive=True))
+    script("train", net="resnet", adaptive=True)

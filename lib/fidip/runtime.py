@@ -10,6 +10,7 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
@@ -134,6 +135,18 @@ def read_json(path: Path, what: str) -> Any:
         ) from error
     except OSError as error:
         raise DataError(f"{what} {path} cannot be read ({error.strerror})") from error
+
+
+def require_writable(folder: Path) -> None:
+    """Make the folder of --out. Raises DataError when nothing can be written there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise DataError(
+            f"--out {folder} cannot be written to ({error.strerror}); give another folder"
+        ) from error
 
 
 def fingerprint(value: Any, length: int = 8) -> str:

@@ -51,11 +51,9 @@ def plan_training(cfg: CfgNode, config_file: Path) -> TrainPlan:
 def require_kind(cfg: CfgNode, net: str, adaptive: bool) -> None:
     """Raise ConfigError unless the config is for a ``net`` kind of net, adapted if ``adaptive``."""
     if net and net not in cfg.MODEL.NAME:
-        raise ConfigError(
-            f"MODEL.NAME is {cfg.MODEL.NAME}, this script trains {net} nets; use tools/train.py"
-        )
+        raise ConfigError(f"MODEL.NAME is {cfg.MODEL.NAME}, this script trains {net} nets; use `fidip train`")
     if adaptive and not is_adaptive(cfg):
-        raise ConfigError("ADAPT.METHOD is none; use tools/train.py for that, or set ADAPT.METHOD grl")
+        raise ConfigError("ADAPT.METHOD is none; use `fidip train` for that, or set ADAPT.METHOD grl")
 
 
 def build_accelerator(cfg: CfgNode) -> Accelerator:

@@ -1,232 +1,224 @@
-"""Estimate keypoints in images and videos: one file of poses for each source, and what is made from it."""
+"""Estimate the 17 COCO keypoints of an infant in images and videos.
+
+Writes one file of poses for each source, and what --export names: by default a table and an overlay. Without a box the
+first frame is searched for the infant, who is then followed. Run the same command again to resume.
+
+Research use, not diagnostic. docs/predict.md explains every option and every file.
+
+Examples:
+  fidip predict baby.mp4
+  fidip predict photos/ --out results --export csv,coco,overlay
+  fidip predict "visits/*.mp4" --smooth savgol --movement --blur-faces
+  fidip predict baby.jpg --box 120,40,380,300
+  fidip predict baby.mp4 --cfg RUN/config.yaml --weights RUN/model_best.pth TEST.FLIP_TEST False
+"""
 
 import argparse
-import inspect
-import sys
-import tempfile
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
+from fidip.commands.options import add_number, free_overrides
+from fidip.errors import ConfigError
+from fidip.media.boxes import parse_box
 
-from fidip import build
-from fidip.commands.predict_options import check, exports_of, predict_parser
-from fidip.config import load_config
-from fidip.errors import DataError
-from fidip.media.box_file import BoxFile
-from fidip.media.detector import Detector
-from fidip.media.export import EXPORTS
-from fidip.media.follow import Follower, Plan
-from fidip.media.frames import PoseFile
-from fidip.media.movement import MovementOptions, summarise
-from fidip.media.movement_table import NOTICE
-from fidip.media.predictor import Predictor, digest, load_named, run_by
-from fidip.media.reader import Pictures, Source
-from fidip.media.select import choice
-from fidip.media.session import predict_source
-from fidip.media.smoothing import smooth_file
-from fidip.media.sources import find_sources
-from fidip.media.stream import stream_path
-from fidip.runtime import choose_device, fingerprint, logger, setup_logging
-from fidip.skeleton import Skeleton
-
-MANY = 10  # files in one folder that are still listed one by one
-LONG = 300  # frames or images from which a faster runtime pays for its start
+EXPORTS = ("coco", "csv", "dlc", "overlay", "parquet", "pictures", "sleap", "video")
+SMOOTHING = ("none", "one-euro", "savgol")
+BACKENDS = ("auto", "torch", "onnxruntime", "openvino")
+RULES = ("all", "largest", "smallest", "region", "track:ID")
+DETECTOR = "fasterrcnn_mobilenet_v3_large_320_fpn"  # of torchvision
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Entry of tools/predict.py and ``fidip predict``: parse, check all that can be checked, predict, export."""
-    arguments = predict_parser().parse_args(argv)
-    setup_logging()
-    check(arguments)
-    choose = choice(arguments.choose, arguments.region)
-    require_writable(arguments.out)
-    boxes = _box_file(arguments)
-    sources = find_sources(arguments.source, boxes, arguments.rate, arguments.skip_bad)
-    predictor = _predictor(arguments)
-    if arguments.backend == "auto" and sum(source.count or LONG for source in sources) >= LONG:
-        predictor.accelerate_if_possible()
-    sys.stdout.write(f"model: {predictor.title}, run by {predictor.runtime}; {NOTICE}\n")
-    plan = _plan(arguments, boxes)
-    options = _options(arguments, boxes)
-    counts = Counts()
-    for source, name in zip(sources, _names(sources), strict=True):
-        predictor.estimator.flip = not source.moving if arguments.flip is None else arguments.flip
-        follower = Follower(predictor, _plan_for(source, plan), choose)
-        model = f"{predictor.name}-{fingerprint([options, source.facts()])}"
-        path = stream_path(arguments.out, name)
-        filtered = stream_path(arguments.out, f"{name}.smooth") if _online(arguments, source) else None
-        poses = predict_source(source, follower, path, model, arguments.overwrite, filtered)
-        written = _finish(arguments, source, poses, filtered, predictor.skeleton)
-        found = Counts.of(poses, follower.others)
-        sys.stdout.write(f"{poses.header.source}: {found.in_words()}\n{_listing(written)}")
-        counts += found
-    sys.stdout.write(_end(arguments.out, counts))
-    return 0
+def register(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    add = parser.add_argument
+    add(
+        "source",
+        nargs="+",
+        metavar="SOURCE",
+        help="images, a folder of images, a pattern, videos, a COCO JSON with boxes, or a camera's number; after them "
+        "KEY VALUE overrides keys of --cfg",
+    )
+    add(
+        "--out",
+        type=Path,
+        default=Path("output/predictions"),
+        metavar="DIR",
+        help="write results to this folder (default: %(default)s)",
+    )
+    add("--overwrite", action="store_true", help="discard earlier results instead of resuming")
+    add(
+        "--export",
+        default="csv,overlay",
+        metavar="A,B",
+        help=f"write these formats: {', '.join(EXPORTS)}, or none (default: %(default)s)",
+    )
+    add(
+        "--smooth",
+        choices=SMOOTHING,
+        default="none",
+        help="smooth videos by this method (default: %(default)s)",
+    )
+    add("--movement", action="store_true", help="also summarise the movement in videos")
+    add("--blur-faces", action="store_true", help="blur faces in overlays")
+    add_number(
+        parser, "--threshold", 0.2, "keypoints scored below this count as not detected", metavar="SCORE"
+    )
+    add(
+        "--rate",
+        type=float,
+        default=0.0,
+        metavar="FPS",
+        help="frame rate of images that are the frames of one video, in frames/s (default: images are unrelated)",
+    )
+    add("--skip-bad", action="store_true", help="leave unreadable images out with a warning")
+    group = parser.add_argument_group("network")
+    add_network(group, weights="TEST.MODEL_FILE, or what the config's training left")
+    group.add_argument(
+        "--set",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("KEY", "VALUE"),
+        help="override a key of --cfg, the same as KEY VALUE (default: none)",
+    )
+    add_number(group, "--batch", 16, "batch size, in crops")
+    group.add_argument(
+        "--flip",
+        action=argparse.BooleanOptionalAction,
+        help="average with the mirrored image: more accurate, half the speed (default: for images, not for videos)",
+    )
+    _add_boxes(parser)
 
 
-@dataclass(frozen=True)
-class Counts:
-    """What was found. frames: images or frames looked at; found: those with somebody; others: with further persons."""
+def add_network(group: "argparse._ArgumentGroup", weights: str) -> None:
+    """Add the options that choose a network and what runs it.
 
-    frames: int = 0
-    found: int = 0
-    others: int = 0
-    noun: str = "images"
-
-    @classmethod
-    def of(cls, poses: PoseFile, others: int) -> "Counts":
-        """Count the frames of a file."""
-        persons = [bool(frame.persons) for frame in poses]
-        return cls(len(persons), sum(persons), others, "frames" if poses.header.rate else "images")
-
-    def __add__(self, more: "Counts") -> "Counts":
-        noun = more.noun if self.noun == more.noun or not self.frames else "frames and images"
-        return Counts(self.frames + more.frames, self.found + more.found, self.others + more.others, noun)
-
-    def in_words(self) -> str:
-        """Say it as half a sentence."""
-        return f"an infant was found in {self.found} of {self.frames} {self.noun}"
-
-
-def _end(out: Path, counts: Counts) -> str:
-    """One plain sentence on where results are and what was found, and what to try where little was."""
-    text = f"Results are in {out}: {counts.in_words()}.\n"
-    if counts.others:
-        text += (
-            "Further persons seem to be in view; the one nearest the middle was followed. To choose another, name a "
-            "box (--box X,Y,W,H), or use --detector with --choose smallest.\n"
-        )
-    if not counts.found:
-        text += (
-            "Nobody was found. Check that the infant's whole body is in view and well lit, or name a box around the "
-            "infant with --box X,Y,W,H.\n"
-        )
-    return text
-
-
-def require_writable(folder: Path) -> None:
-    """Make the folder. Raises DataError when nothing can be written there."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise DataError(
-            f"--out {folder} cannot be written to ({error.strerror}); give another folder"
-        ) from error
-
-
-def _box_file(arguments: argparse.Namespace) -> BoxFile | None:
-    if arguments.boxes is not None:
-        return BoxFile(arguments.boxes)
-    named = [Path(name) for name in arguments.source]
-    if len(named) == 1 and named[0].suffix.lower() == ".json" and named[0].is_file():
-        return BoxFile(named[0])
-    return None
-
-
-def _predictor(arguments: argparse.Namespace) -> Predictor:
-    common = (arguments.device, bool(arguments.flip), arguments.batch)
-    if arguments.cfg is None:
-        return load_named(arguments.model, arguments.bundle, *common, backend=arguments.backend)
-    cfg = load_config(arguments.cfg, [text for pair in arguments.set for text in pair])
-    weights = arguments.weights or build.plan_test(cfg, arguments.cfg).weights
-    predictor = run_by(Predictor.from_checkpoint(cfg, weights, *common), arguments.backend)
-    predictor.title = f"{weights}, under the licence of those who trained it"
-    return predictor
-
-
-def _plan(arguments: argparse.Namespace, boxes: BoxFile | None) -> Plan:
-    detect = None
-    if arguments.detector:
-        detect = Detector(
-            arguments.detector,
-            arguments.detector_weights,
-            choose_device(arguments.device),
-            arguments.detector_score,
-        )
-    return Plan(
-        given=boxes,
-        region=None if arguments.choose == "region" else arguments.region,
-        start=tuple(arguments.box),
-        detect=detect,
-        detect_every=arguments.detect_every,
-        threshold=arguments.threshold,
+    Args:
+        group: group of the options.
+        weights: what --cfg takes without --weights, in words.
+    """
+    add = group.add_argument
+    add(
+        "--model",
+        metavar="NAME|FILE",
+        help="use packaged weights (see `fidip weights`), a bundle, or a checkpoint beside its config.yaml "
+        "(default: movenet_thunder)",
+    )
+    add("--bundle", type=Path, metavar="FILE", help="use a bundle, the same as --model FILE (default: none)")
+    add(
+        "--cfg",
+        type=Path,
+        metavar="FILE",
+        help="read the config of --weights from this YAML file; a name below experiments/ is enough (default: none)",
+    )
+    add("--weights", type=Path, metavar="FILE", help=f"use this checkpoint with --cfg (default: {weights})")
+    add(
+        "--backend",
+        choices=BACKENDS,
+        default="auto",
+        help="run the network with this backend (default: %(default)s, the fastest that is installed)",
+    )
+    add(
+        "--device",
+        default="auto",
+        metavar="NAME",
+        help="use this device: auto, cpu, cuda, cuda:1 or mps (default: %(default)s)",
     )
 
 
-def _plan_for(source: Source, plan: Plan) -> Plan:
-    return Plan(**{**vars(plan), "moving": source.moving})
-
-
-def _options(arguments: argparse.Namespace, given: BoxFile | None) -> list:
-    """What, besides network and source, changes the poses."""
-    files = [digest(path) for path in (given and given.path, arguments.detector_weights) if path]
-    boxes = [np.asarray(box).tolist() for box in (*arguments.box, arguments.region) if box is not None]
-    detector = (
-        [arguments.detector, arguments.detector_score, arguments.detect_every] if arguments.detector else []
+def _add_boxes(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group(
+        "person boxes (default: search the first frame, then follow the last pose)"
     )
-    return [files, boxes, detector, arguments.choose, arguments.threshold, arguments.rate, arguments.flip]
+    add = group.add_argument
+    add(
+        "--boxes",
+        type=Path,
+        metavar="JSON",
+        help="use the boxes of this COCO JSON or list of results (default: none)",
+    )
+    add(
+        "--box",
+        type=parse_box,
+        action="append",
+        default=[],
+        metavar="X,Y,W,H",
+        help="start from this box, in px of the first frame or of each image; can be repeated (default: none)",
+    )
+    add(
+        "--region",
+        type=parse_box,
+        metavar="X,Y,W,H",
+        help="search this box, in px, in every frame; with --choose region, where the infant is (default: none)",
+    )
+    add(
+        "--detector",
+        nargs="?",
+        const=DETECTOR,
+        default="",
+        metavar="NAME",
+        help=f"find persons with a detector of torchvision, {DETECTOR} unless named (default: none)",
+    )
+    add(
+        "--detector-weights",
+        type=Path,
+        metavar="FILE",
+        help="read the weights of the detector from this file (default: torchvision's download)",
+    )
+    add_number(group, "--detector-score", 0.5, "minimum detection score", metavar="SCORE")
+    add_number(
+        group,
+        "--detect-every",
+        25,
+        "maximum time between detections, in frames; 0: detect again when a person is lost",
+    )
+    add(
+        "--choose",
+        default="all",
+        metavar="RULE",
+        help=f"keep these persons: {', '.join(RULES)} (default: %(default)s)",
+    )
 
 
-def _names(sources: Sequence[Source]) -> list[str]:
-    """A name for each source's files: without the ending where that is enough to tell them apart."""
-    names = [source.name for source in sources]
-    count = Counter(names)
-    names = [
-        source.path.name if count[source.name] > 1 and source.path is not None else source.name
-        for source in sources
-    ]
-    repeated = Counter(names)
-    return [f"{name}-{i}" if repeated[name] > 1 else name for i, name in enumerate(names, start=1)]
+def run(args: argparse.Namespace) -> int:
+    """Check all that can be checked, predict, export."""
+    free_overrides(args, "source")
+    args.opts = [*(text for pair in args.set for text in pair), *args.opts]
+    check(args)
+    from fidip.commands.predict_run import predict
+
+    return predict(args)
 
 
-def _online(arguments: argparse.Namespace, source: Source) -> bool:
-    if arguments.smooth != "none" and not source.moving:
-        logger.warning("%s: unrelated pictures are not smoothed", source.name)
-    return arguments.smooth == "one-euro" and source.moving
+def exports_of(args: argparse.Namespace) -> list[str]:
+    """Return the exports that were asked for. Raises ConfigError for an unknown one."""
+    named = [name.strip() for name in args.export.split(",")]
+    names = [name for name in named if name and name != "none"]
+    for name in names:
+        if name not in EXPORTS:
+            raise ConfigError(f"unknown export {name!r}; choose from {', '.join(EXPORTS)} or none")
+    return names
 
 
-def _finish(
-    arguments: argparse.Namespace,
-    source: Source,
-    poses: PoseFile,
-    filtered: Path | None,
-    skeleton: Skeleton,
-) -> list[Path]:
-    """Smooth and export; returns the files that there are."""
-    written = [poses.path]
-    if filtered is not None:
-        poses = PoseFile(filtered)
-    elif arguments.smooth != "none" and source.moving:
-        path = stream_path(poses.path.parent, poses.path.name.removesuffix(".poses.jsonl") + ".smooth")
-        poses = smooth_file(poses, path, arguments.smooth, min_score=arguments.threshold)
-    if poses.path not in written:
-        written.append(poses.path)
-    offered = {
-        "blur_faces": arguments.blur_faces,
-        "min_score": arguments.threshold,
-        "skeleton": skeleton,
-        "annotations": source.listed if isinstance(source, Pictures) else None,
-    }
-    for name in exports_of(arguments):
-        write = EXPORTS[name]
-        taken = {key: value for key, value in offered.items() if key in inspect.signature(write).parameters}
-        written += write(poses, source.path, arguments.out, **taken)
-    if arguments.movement and source.moving:  # last: it may find nothing to measure by
-        options = MovementOptions(min_score=arguments.threshold)
-        written += summarise(PoseFile(written[0]), arguments.out, options)  # it smooths for itself
-    return written
-
-
-def _listing(files: Sequence[Path]) -> str:
-    """The files, one a line; of a folder with many of them its name and their number."""
-    many = Counter(file.parent for file in files)
-    lines = [
-        f"  {file}" if many[file.parent] <= MANY else f"  {file.parent} ({many[file.parent]} files)"
-        for file in files
-    ]
-    return "".join(f"{line}\n" for line in dict.fromkeys(lines))
+def check(args: argparse.Namespace) -> None:
+    """Raise ConfigError for options that contradict each other or make no sense."""
+    problems = []
+    if not args.source:
+        problems.append("name what to predict in before KEY VALUE")
+    if sum(one is not None for one in (args.cfg, args.bundle, args.model)) > 1:
+        problems.append("--model, --bundle and --cfg exclude each other")
+    if args.cfg is None and (args.weights is not None or args.opts):
+        problems.append("--weights and KEY VALUE need --cfg")
+    if args.detector_weights is not None and not args.detector:
+        problems.append("--detector-weights needs --detector")
+    if args.region is not None and args.box:
+        problems.append("--box and --region exclude each other")
+    if args.choose == "region" and args.region is None:
+        problems.append("--choose region needs --region")
+    exports = exports_of(args)
+    if args.blur_faces and not {"overlay", "video", "pictures"} & set(exports):
+        problems.append("--blur-faces needs --export overlay, video or pictures")
+    for name, least in (("batch", 1), ("detect_every", 0), ("rate", 0), ("threshold", 0)):
+        if not getattr(args, name) >= least:
+            problems.append(f"--{name.replace('_', '-')} must be at least {least}")
+    if problems:
+        raise ConfigError("; ".join(problems))

@@ -1,21 +1,65 @@
-"""Run a local web app: drop an image or a short video, see the keypoints, download them."""
+"""Run a local web app that estimates keypoints.
+
+Drop an image or a short video, see the keypoints, and download them. The app listens on this machine only, unless --host says otherwise. Research use, not diagnostic.
+
+Examples:
+  fidip serve
+  fidip serve --model infant.safetensors --port 8080
+"""
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from fidip.config import load_config
+from fidip.commands.options import add_number
+from fidip.commands.predict import DETECTOR, add_network
 from fidip.errors import ConfigError
-from fidip.media.backends import NAMES
-from fidip.media.detector import DEFAULT, Detector
-from fidip.media.predictor import Predictor, load_named, run_by
-from fidip.media.serve.analysis import Limits
-from fidip.media.serve.launch import serve
-from fidip.runtime import choose_device, setup_logging
+
+if TYPE_CHECKING:
+    from fidip.media.predictor import Predictor
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Entry of tools/serve.py: parse, load the network, serve until stopped."""
-    args = _parser().parse_args(argv)
+def register(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    network = parser.add_argument_group("network")
+    add_network(network, weights="none, --cfg needs it")
+    network.add_argument(
+        "--flip", action="store_true", help="average with the mirrored image (more accurate, half the speed)"
+    )
+    network.add_argument(
+        "--detector-weights",
+        type=Path,
+        metavar="FILE",
+        help="offer a person detector of torchvision with these weights (default: none)",
+    )
+    network.add_argument(
+        "--detector", default=DETECTOR, metavar="NAME", help="name of the detector (default: %(default)s)"
+    )
+    page = parser.add_argument_group("page")
+    page.add_argument(
+        "--host",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="listen on this address (default: %(default)s, this machine only)",
+    )
+    add_number(page, "--port", 7860, "listen on this port")
+    add_number(page, "--minutes", 10.0, "minutes before unused uploads are deleted", metavar="MIN")
+    add_number(page, "--max-mb", 50.0, "maximum size of an upload, in MB", metavar="MB")
+    add_number(page, "--max-megapixels", 25.0, "maximum size of an image, in megapixels", metavar="MP")
+    add_number(page, "--max-seconds", 60.0, "maximum length of a video, in s", metavar="S")
+    add_number(page, "--max-frames", 3600, "maximum length of a video, in frames")
+    parser.add_argument(
+        "opts", nargs="*", metavar="KEY VALUE", help="override keys of --cfg, e.g. TEST.FLIP_TEST False"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Load the network, serve until stopped."""
+    from fidip.media.detector import Detector
+    from fidip.media.serve.analysis import Limits
+    from fidip.media.serve.launch import serve
+    from fidip.runtime import choose_device, setup_logging
+
     setup_logging()
     limits = Limits(args.max_mb, args.max_megapixels, args.max_seconds, args.max_frames)
     if min(vars(limits).values()) <= 0:
@@ -30,47 +74,16 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__)
-    network = parser.add_argument_group("network")
-    network.add_argument("--model", metavar="NAME|FILE",
-                         help="packaged weights (see `fidip weights`), a bundle, or a checkpoint beside its config.yaml "
-                         "(default: movenet_thunder)")  # fmt: skip
-    network.add_argument("--bundle", type=Path, metavar="FILE", help="the same as --model FILE")
-    network.add_argument("--backend", choices=("auto", *NAMES), default="auto",
-                         help="what runs the network (auto: the fastest that is installed)")  # fmt: skip
-    network.add_argument("--cfg", type=Path, metavar="FILE", help="a YAML file under experiments/")
-    network.add_argument("--weights", type=Path, metavar="FILE", help="checkpoint")
-    network.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (auto)")
-    network.add_argument("--flip", action="store_true",
-                         help="average with the mirrored image (more accurate, half the speed)")  # fmt: skip
-    network.add_argument(
-        "--detector-weights", type=Path, metavar="FILE", help="offers a person detector of torchvision"
-    )
-    network.add_argument("--detector", default=DEFAULT, help="its name (%(default)s)")
-    page = parser.add_argument_group("page")
-    page.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on (127.0.0.1: this machine only)"
-    )
-    page.add_argument("--port", type=int, default=7860, help="(7860)")
-    page.add_argument(
-        "--minutes", type=float, default=10, help="files are deleted so long after their last use (10)"
-    )
-    page.add_argument("--max-mb", type=float, default=Limits.megabytes, help="of an upload (%(default)g)")
-    page.add_argument(
-        "--max-megapixels", type=float, default=Limits.megapixels, help="of a picture (%(default)g)"
-    )
-    page.add_argument("--max-seconds", type=float, default=Limits.seconds, help="of a video (%(default)g)")
-    page.add_argument("--max-frames", type=int, default=Limits.frames, help="of a video (%(default)d)")
-    return parser
+def _predictor(args: argparse.Namespace) -> "Predictor":
+    from fidip.config import load_config
+    from fidip.media.predictor import Predictor, load_named, run_by
 
-
-def _predictor(args: argparse.Namespace) -> Predictor:
     named = [one for one in (args.model, args.bundle, args.cfg) if one is not None]
     if len(named) > 1 or (args.cfg is None) != (args.weights is None):
         raise ConfigError("give --model, or --bundle, or --cfg together with --weights, or none of them")
+    if args.cfg is None and args.opts:
+        raise ConfigError(f"{' '.join(args.opts)}: overrides need --cfg")
     if args.cfg is None:
         return load_named(args.model, args.bundle, args.device, args.flip, backend=args.backend)
-    return run_by(
-        Predictor.from_checkpoint(load_config(args.cfg), args.weights, args.device, args.flip), args.backend
-    )
+    predictor = Predictor.from_checkpoint(load_config(args.cfg, args.opts), args.weights, args.device, args.flip)
+    return run_by(predictor, args.backend)

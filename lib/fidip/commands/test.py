@@ -1,181 +1,45 @@
-"""Test a checkpoint on a split: results, metrics, table, pictures."""
+"""Test a checkpoint on the split DATASET.TEST_SET of a config.
 
-import logging
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+Prints AP and AR with 95 % intervals. Writes results as COCO JSON, metrics.json, tables, and images of the best and
+the worst predictions to a run folder. Without --weights the best model of the config's training is tested.
 
-import numpy as np
-from torch import nn
-from yacs.config import CfgNode
+Examples:
+  fidip test --cfg movenet/thunder_256x256.yaml DATASET.ROOT data/syrip
+  fidip test --cfg runs/RUN/config.yaml --weights runs/RUN/model_last.pth TEST.USE_GT_BBOX True
+"""
 
-from fidip import build
-from fidip.build import TestPlan
-from fidip.commands.domain_gap import GapRequest, TestedGap, measure_tested
-from fidip.config import check_for_testing
-from fidip.data.records import Record
-from fidip.domain_gap import GapOptions, write_embeddings
-from fidip.evaluation import (
-    CocoEvaluator,
-    ModelRow,
-    joint_table,
-    posture_table,
-    results_table,
-    write_metrics,
-    write_prediction_pictures,
-    write_results,
-)
-from fidip.inference import Estimator, Prediction, save_features
-from fidip.models import complexity, load_weights
-from fidip.models.complexity import Complexity
-from fidip.progress import progress
-from fidip.runtime import choose_device, provenance, seed_everything, setup_logging, write_json, write_text
-from fidip.statistics import add_intervals
+import argparse
+import sys
 
-logger = logging.getLogger("fidip")
+from fidip.commands.options import add_config, add_setting, config_from
 
 
-@dataclass(frozen=True)
-class TestOutcome:
-    """What a test found. metrics: as in metrics.json. tables: text for the terminal."""
-
-    __test__ = False
-
-    metrics: dict[str, Any]
-    tables: str
-    folder: Path
-
-
-def run_test(
-    cfg: CfgNode, config_file: Path, weights: Path | None = None, folder: Path | None = None
-) -> TestOutcome:
-    """Test a checkpoint on the DATASET.TEST_SET of a config and write all results into a folder.
-
-    weights and folder: by default TEST.MODEL_FILE and a run folder for it, see ``fidip.build.plan_test``.
-    Raises FidipError before anything slow when config, checkpoint, annotations or pictures are at fault.
-    """
-    setup_logging()
-    check_for_testing(cfg)
-    plan = build.plan_test(cfg, config_file, weights, folder)
-    seed_everything(plan.seed)
-    device = choose_device(plan.device)
-    model = build.build_model(cfg)
-    load_weights(model, plan.weights)
-    size = build.image_size(cfg)
-    work = complexity(model, size)
-    split = build.split_to_test(cfg)
-    content = build.read_content(cfg, split)
-    evaluator = build.build_evaluator(cfg, split, content)
-    records, loader = build.build_test_loader(cfg, split, content)
-    others = build.build_gap_records(cfg)
-    plan.folder.mkdir(parents=True, exist_ok=True)
-    setup_logging(plan.folder / "test.log")
-    logger.info("testing %s on %s: %d persons, device %s", plan.weights, split.name, len(records), device)
-
-    gap = _domain_gap(cfg, model, plan, records, others)  # first, as it may refuse the data
-    estimator = build.build_estimator(cfg, model, device)
-    start = time.perf_counter()
-    predict(estimator, loader, records, build.crop_areas(cfg, records), evaluator, plan.features)
-    seconds = time.perf_counter() - start
-
-    row = ModelRow(config_file.stem, model.label, size, work.params, work.published_macs, work.macs)
-    outcome = report(evaluator, plan, row, split.name, _facts(plan, split.name, work, seconds), gap)
-    write_text(plan.folder / "config.yaml", cfg.dump())
-    if plan.pictures:
-        write_prediction_pictures(
-            plan.folder, evaluator.matches(), split.image_folder, plan.pictures, evaluator.skeleton
-        )
-    logger.info("%.1f s, %.1f persons/s; results in %s", seconds, len(records) / seconds, plan.folder)
-    return outcome
-
-
-def _facts(plan: TestPlan, split: str, work: Complexity, seconds: float) -> dict[str, Any]:
-    """What metrics.json says besides scores."""
-    return {
-        "split": split,
-        "checkpoint": str(plan.weights),
-        "seconds": round(seconds, 2),
-        "params": work.params,
-        "gmacs": round(work.gmacs, 4),
-        "gflops_published": round(work.gmacs_published, 4),
-        "provenance": provenance(),
-    }
-
-
-def _domain_gap(
-    cfg: CfgNode, model: nn.Module, plan: TestPlan, records: Sequence[Record], others: Sequence[Record]
-) -> TestedGap | None:
-    """The gap between the features of what is tested and of ``others``, if there are any."""
-    if not others:
-        return None
-    names = (plan.split, plan.domain_gap)
-    request = GapRequest(plan.folder, names=names, options=GapOptions(seed=plan.seed))
-    return measure_tested(cfg, model, records, others, request)
-
-
-def predict(
-    estimator: Estimator,
-    loader: Any,
-    records: Sequence[Record],
-    areas: Sequence[float],
-    evaluator: CocoEvaluator,
-    features: Path | None = None,
-) -> None:
-    """Run all crops through the network into the evaluator; features are streamed to ``features`` if given."""
-    predictions = estimator.run(progress(loader, len(loader), "test"))
-    if features is not None:
-        predictions = save_features(predictions, features, len(records))
-        write_json(features.with_suffix(".json"), [_feature_row(record) for record in records])
-    for prediction in predictions:
-        _add(evaluator, prediction, records, areas)
-
-
-def _feature_row(record: Record) -> dict[str, Any]:
-    return {
-        "image_id": record.image_id,
-        "annotation_id": record.annotation_id,
-        "synthetic": record.synthetic,
-        "posture": record.posture,
-    }
-
-
-def _add(
-    evaluator: CocoEvaluator, prediction: Prediction, records: Sequence[Record], areas: Sequence[float]
-) -> None:
-    chosen = [records[i] for i in prediction.index]
-    evaluator.add(
-        [record.image_id for record in chosen],
-        prediction.xy,
-        prediction.score,
-        np.array([record.score for record in chosen]),
-        np.array([areas[i] for i in prediction.index]),
+def register(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    add_config(parser)
+    add_setting(
+        parser, "OUTPUT_DIR", "--out", "--modelDir", metavar="DIR", text="write run folders below this folder"
+    )
+    add_setting(
+        parser,
+        "TEST.MODEL_FILE",
+        "--weights",
+        metavar="NAME|FILE",
+        text="test these weights: packaged ones or a checkpoint",
+    )
+    add_setting(
+        parser,
+        "TEST.SAVE_FEATURES",
+        "--save-features",
+        metavar="FILE",
+        text="write the features to this .npy file",
     )
 
 
-def report(
-    evaluator: CocoEvaluator,
-    plan: TestPlan,
-    row: ModelRow,
-    split: str,
-    extra: dict[str, Any],
-    gap: TestedGap | None = None,
-) -> TestOutcome:
-    """Score what was predicted; write results JSON, metrics.json and table.md into the run folder.
+def run(args: argparse.Namespace) -> int:
+    """Test, print the tables."""
+    from fidip.testing import run_test
 
-    gap: goes into metrics.json too, and as a picture beside it.
-    """
-    details = evaluator.details()
-    metrics = {**evaluator.metrics(plan.boxes), **extra, "details": details}
-    if gap is not None:
-        metrics["domain_gap"] = gap.numbers
-        write_embeddings(plan.folder / "domain_gap.png", [gap.panel])
-    add_intervals(metrics, evaluator, plan.bootstrap, plan.seed)
-    write_results(plan.folder / f"keypoints_{split}_results_0.json", evaluator.results())
-    write_metrics(plan.folder / "metrics.json", metrics)
-    table = results_table([ModelRow(**{**row.__dict__, "metrics": metrics})])
-    write_text(plan.folder / "table.md", table + "\n")
-    parts = [table, joint_table(details)] + ([posture_table(details)] if details["posture"] else [])
-    parts += [] if gap is None else [f"domain gap\n\n{gap.table}"]
-    return TestOutcome(metrics, "\n\n".join(parts), plan.folder)
+    outcome = run_test(config_from(args), args.cfg)
+    sys.stdout.write(f"{outcome.tables}\n\nresults: {outcome.folder}\n")
+    return 0

@@ -2,6 +2,9 @@
 
 AP is on 400 real infants (SyRIP), boxes given, without any training on infants, with its 95 % interval. Use a name as
 --model NAME or as MODEL.PRETRAINED NAME.
+
+Examples:
+  fidip weights
 """
 
 import argparse
@@ -15,7 +18,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print a table of the packaged models: name, parameters, file size, licence, score."""
+    """Print a table of the packaged models."""
     rows = [("name", "parameters", "size", "licence", "AP on infants", "model card")]
     for model in packaged_models().values():
         name = f"{model.name} (default)" if model.name == DEFAULT else model.name

@@ -45,7 +45,7 @@ def check_for_training(cfg: CfgNode) -> None:
     if adaptive and cfg.DATASET.DOMAIN != "all":
         problems.append(f"ADAPT.METHOD {cfg.ADAPT.METHOD} needs both domains: set DATASET.DOMAIN all")
     if train.PRE_EPOCH and adaptive and not cfg.DATASET.TRAIN_PRE_SET:
-        problems.append("TRAIN.PRE_EPOCH needs DATASET.TRAIN_PRE_SET (tools/make_train_pre.py makes one)")
+        problems.append("TRAIN.PRE_EPOCH needs DATASET.TRAIN_PRE_SET (`fidip prepare pretraining` makes one)")
     stray = set(cfg.DATASET.SECOND_DOMAIN) - {*cfg.DATASET.TRAIN_SET, *cfg.DATASET.TRAIN_PRE_SET}
     if stray:
         problems.append(f"DATASET.SECOND_DOMAIN names {', '.join(sorted(stray))}, which no training set has")

@@ -226,9 +226,9 @@ class Debug:
 class Settings:
     """All keys of a config."""
 
-    OUTPUT_DIR: str = key("output", "folder of run folders; --modelDir")
-    LOG_DIR: str = key("log", "folder of tensorboard event files; --logDir")
-    DATA_DIR: str = key("", "put in front of relative data and weight paths; --dataDir")
+    OUTPUT_DIR: str = key("output", "folder of run folders; --out")
+    LOG_DIR: str = key("log", "folder of tensorboard event files; --log-dir")
+    DATA_DIR: str = key("", "put in front of relative data and weight paths; --data-dir")
     SEED: int = key(0, "every random number derives from it", low=0)
     DEVICE: str = key("auto", "auto, cpu, cuda, cuda:N or mps")
     PRECISION: str = key("fp32", "arithmetic of the forward pass", choices=("fp32", "bf16", "fp16"))

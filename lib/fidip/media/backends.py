@@ -21,7 +21,7 @@ NAMES = tuple(dict.fromkeys(name for names in BACKENDS.values() for name in name
 def load_network(
     path: str | Path, backend: str = "auto", device: str = "auto", threads: int = 0
 ) -> tuple[CfgNode, nn.Module]:
-    """Config and network of a file that tools/export_model.py wrote: .safetensors, .onnx or .xml.
+    """Config and network of a file that `fidip export` wrote: .safetensors, .onnx or .xml.
 
     backend: auto, torch, onnxruntime or openvino. device and threads are for the exported networks; one of
     PyTorch is moved by whoever uses it. Raises ConfigError for a file and a backend that do not go together,
@@ -37,7 +37,7 @@ def load_network(
     if chosen not in able:
         raise ConfigError(
             f"{path} cannot be run by {backend!r}, only by {' or '.join(able)}; "
-            "tools/export_model.py --format makes other files"
+            "`fidip export --format` makes other files"
         )
     if chosen == "torch":
         return bundle.load_bundle(path)

@@ -38,7 +38,7 @@ _KINDS = {
     b"PK": "a zip archive; a PyTorch checkpoint (.pth) is one",
     b"\x80": "a pickle, as old PyTorch checkpoints are",
 }
-_EXPORT_HINT = "make a bundle of a checkpoint and its config with tools/export_model.py"
+_EXPORT_HINT = "make a bundle of a checkpoint and its config with `fidip export`"
 
 
 def save_bundle(cfg: CfgNode, model: nn.Module, path: str | Path) -> Path:

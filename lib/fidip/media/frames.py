@@ -97,7 +97,7 @@ class PoseFile:
         with self._open() as stream:
             record = self._parse(stream.readline(), 1)
         if record.get("format") != FORMAT:
-            raise DataError(f"{path}: not a file of poses ({FORMAT}); make one with tools/predict.py")
+            raise DataError(f"{path}: not a file of poses ({FORMAT}); make one with `fidip predict`")
         sizes = (int(record["size"][0]), int(record["size"][1]))
         self.header = replace(Header(**record), joints=tuple(record["joints"]), size=sizes)
 

@@ -135,7 +135,7 @@ def measure(poses: PoseFile, options: MovementOptions | None = None) -> Movement
     if lost:
         reason = (
             f"{poses.path}, track {', '.join(lost)}: shoulders and hips are never seen together, so there is no "
-            "body length to measure by; give one in px to tools/movement.py (--body-length)"
+            "body length to measure by; give one in px to `fidip movement` (--body-length)"
         )
         if len(lost) == len(found):
             raise DataError(reason)

@@ -75,7 +75,7 @@ class OnnxNet(nn.Module):
         except Exception as error:  # onnxruntime has a class for each way to fail
             raise DataError(
                 f"{path} is not an ONNX network that can be run ({first_sentence(error)}); "
-                "copy it again, or make one with tools/export_model.py --format onnx"
+                "copy it again, or make one with `fidip export --format onnx`"
             ) from error
         self.metadata: dict[str, str] = dict(self.session.get_modelmeta().custom_metadata_map)
         self.inputs = [one.name for one in self.session.get_inputs()]

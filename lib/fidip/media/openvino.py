@@ -66,7 +66,7 @@ class OpenVinoNet(CompiledNet):
         except Exception as error:  # openvino raises RuntimeError and classes of its own
             raise DataError(
                 f"{path} is not a network that OpenVINO can run ({first_sentence(error)}); "
-                "copy it again, or make one with tools/export_model.py --format openvino"
+                "copy it again, or make one with `fidip export --format openvino`"
             ) from error
         if names != [INPUT, OUTPUT]:
             raise DataError(

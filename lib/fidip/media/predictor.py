@@ -127,7 +127,7 @@ class Predictor:
         batch: int = 16,
         backend: str = "auto",
     ) -> "Predictor":
-        """The network of one file that carries its config (tools/export_model.py), run by ``backend``."""
+        """The network of one file that carries its config (`fidip export`), run by ``backend``."""
         cfg, net = load_network(path, backend, device)
         return cls.from_net(cfg, net, digest(Path(path)), device, flip, batch)
 

@@ -16,7 +16,7 @@ UNWANTED = ("train/lr", "train/images_per_s")  # how fast, not how well
 SHARES = {"train/pck": "PCK of the batches (%)", "train/domain_accuracy": "domain accuracy (%)",
           "val/AP": "validation AP (%)"}  # fmt: skip
 MOST_TILES = 400  # of a page: about 10 MB
-GAP_PICTURES = ("domain_gap.png", "embedding.png")  # of a test, of tools/domain_gap.py
+GAP_PICTURES = ("domain_gap.png", "embedding.png")  # of `fidip test`, of `fidip domain-gap`
 
 
 def curves_section(runs: Sequence[Run]) -> Section:
@@ -162,7 +162,7 @@ def gap_section(runs: Sequence[Run]) -> Section:
 
 
 def _measured(run: Run) -> Mapping[str, object]:
-    """What tools/domain_gap.py left in a run folder, if anything readable."""
+    """What `fidip domain-gap` left in a run folder, if anything readable."""
     try:
         return group(read_json(run.folder / "gap.json", "gap file"))
     except DataError:

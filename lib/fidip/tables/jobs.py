@@ -13,12 +13,12 @@ from typing import Any
 import torch
 
 from fidip import build
-from fidip.commands.test import run_test
-from fidip.commands.train import run_training
 from fidip.config import check_for_testing, check_for_training, load_config, result_keys
 from fidip.errors import FidipError
 from fidip.runtime import choose_device, fingerprint, leaving_at_sigterm, read_json, write_json
 from fidip.tables.spec import METRICS
+from fidip.testing import run_test
+from fidip.training import run_training
 
 logger = logging.getLogger("fidip")
 

@@ -7,8 +7,10 @@ from typing import Any
 
 import yaml
 
+from fidip.config.load import SHIPPED
 from fidip.errors import ConfigError
 
+PROTOCOLS = tuple(folder / "protocols" for folder in SHIPPED)  # in a checkout, in an installed package
 METRICS = ("AP", "AP50", "AP75", "AR", "AR50", "AR75")
 
 
@@ -44,13 +46,12 @@ class Table:
         )
 
 
-def find_table(name: str, folder: Path) -> Path:
-    """The file of a table by its name. Raises ConfigError with the names there are."""
-    path = folder / f"{name}.yaml"
-    if not path.is_file():
-        known = sorted(p.stem for p in folder.glob("*.yaml"))
-        raise ConfigError(f"there is no table {name!r} in {folder}; there are {', '.join(known)}, and all")
-    return path
+def find_table(name: str) -> Path:
+    """Find the file of a table by its name below ``PROTOCOLS``. Raises ConfigError with the names there are."""
+    known = {path.stem: path for folder in reversed(PROTOCOLS) for path in folder.glob("*.yaml")}
+    if name not in known:
+        raise ConfigError(f"there is no table {name!r}; there are {', '.join(sorted(known))}, and all")
+    return known[name]
 
 
 def read_table(path: Path) -> Table:

@@ -155,11 +155,15 @@ def write_summary(
     """Write <table>.md and <table>.json; returns the text and the path of the former."""
     text, path = as_text(table, results, waiting), folder / f"{table.name}.md"
     rows = {
-        name: {**{k: v for k, v in r.__dict__.items() if k not in ("row", "records")}, "seconds": r.seconds,
-               "seeds": [record["seed"] for record in r.records], "runs": [record["metrics"] for record in r.records],
-               "paper": dict(r.row.paper)}
+        name: {
+            **{k: v for k, v in r.__dict__.items() if k not in ("row", "records")},
+            "seconds": r.seconds,
+            "seeds": [record["seed"] for record in r.records],
+            "runs": [record["metrics"] for record in r.records],
+            "paper": dict(r.row.paper),
+        }
         for name, r in results.items()
-    }  # fmt: skip
+    }
     write_text(path, text + "\n")
     write_json(path.with_suffix(".json"), {"title": table.title, "rows": rows, "missing": dict(waiting)})
     return text, path

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from yacs.config import CfgNode
 
 from fidip import build
+from fidip.benchmark.published_step import PublishedStep
 from fidip.codec import HeatmapCodec
-from fidip.commands.published_step import PublishedStep
 from fidip.engine.loop import Stage
 from fidip.errors import ConfigError, FidipError
 from fidip.models.complexity import meta_copy

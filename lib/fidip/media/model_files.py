@@ -1,7 +1,5 @@
-"""Make one file of a network: a bundle for PyTorch, or a graph for onnxruntime or OpenVINO."""
+"""Write a model as one file: a bundle for PyTorch, or a graph for onnxruntime or OpenVINO."""
 
-import argparse
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -9,12 +7,10 @@ from torch import nn
 from yacs.config import CfgNode
 
 from fidip import build
-from fidip.config import load_config
-from fidip.errors import ConfigError, DataError
+from fidip.errors import DataError
 from fidip.media import bundle, onnx, openvino
 from fidip.media.backends import load_network
 from fidip.models import load_weights
-from fidip.runtime import setup_logging
 
 Writer = Callable[[CfgNode, nn.Module, Path], Path]
 FORMATS: Mapping[str, tuple[str, Writer]] = {
@@ -48,7 +44,7 @@ def _target(kind: str, output: Path, name: str) -> Path:
     suffix = FORMATS[kind][0]
     file = output / f"{name}{suffix}" if output.is_dir() else output
     if file.suffix != suffix:
-        raise DataError(f"--output {file}: a file of format {kind} ends in {suffix}")
+        raise DataError(f"--out {file}: a file of format {kind} ends in {suffix}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         probe = file.with_name(f".{file.name}.probe")
@@ -56,27 +52,6 @@ def _target(kind: str, output: Path, name: str) -> Path:
         probe.unlink()
     except OSError as error:
         raise DataError(
-            f"--output {file} cannot be written ({error.strerror}); choose another folder"
+            f"--out {file} cannot be written ({error.strerror}); choose another folder"
         ) from error
     return file
-
-
-def main(argv: list[str] | None = None) -> int:
-    """Entry of tools/export_model.py and ``fidip export``: parse, export, say where."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cfg", type=Path, help="a YAML file under experiments/; not needed for a bundle")
-    parser.add_argument("--weights", type=Path, required=True, help="a checkpoint, or a bundle to convert")
-    parser.add_argument("--format", choices=tuple(FORMATS), default="bundle", help="what to make (bundle)")
-    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="file, or existing folder")
-    parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="overrides, e.g. TEST.FLIP_TEST False")
-    args = parser.parse_args(argv)
-    setup_logging()
-    if args.cfg is not None:
-        cfg = load_config(args.cfg, args.opts)
-        file = export_model(cfg, args.weights, args.format, args.output)
-    elif args.opts:
-        raise ConfigError(f"{' '.join(args.opts)}: overrides need --cfg")
-    else:
-        file = convert_bundle(args.weights, args.format, args.output)
-    sys.stdout.write(f"{file}: {file.stat().st_size / 1e6:.1f} MB\n")
-    return 0

@@ -1,0 +1,1 @@
+"""Times of this project's networks beside those of others, on the same machine in turns."""

@@ -1,0 +1,184 @@
+"""Train a pose net, with or without domain adaptation, and test what came out."""
+
+import contextlib
+import errno
+import itertools
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list, gather_object
+from torch import nn
+from yacs.config import CfgNode
+
+from fidip import build
+from fidip.config import check_for_training
+from fidip.data.records import Record, shared_sources
+from fidip.engine import Monitor, Trainer
+from fidip.errors import FidipError
+from fidip.models import export_weights
+from fidip.models.sync_batchnorm import join_batchnorm
+from fidip.runtime import (
+    atomic_path,
+    provenance,
+    read_json,
+    seed_everything,
+    setup_logging,
+    write_json,
+    write_text,
+)
+from fidip.testing import TestOutcome, run_test
+
+logger = logging.getLogger("fidip")
+
+
+@dataclass(frozen=True)
+class TrainOutcome:
+    """What a training left behind. seconds: of training and validation, over all starts. tests: outcomes of the best and the last model, where there is a test set."""
+
+    folder: Path
+    best_epoch: int
+    best_ap: float
+    seconds: float
+    tests: dict[str, TestOutcome] = field(default_factory=dict)
+
+
+def run_training(cfg: CfgNode, config_file: Path) -> TrainOutcome:
+    """Train as the config says, in its run folder, going on from a checkpoint there; then test.
+
+    Raises FidipError before anything slow when something is at fault, Interrupted after SIGTERM or SIGINT.
+    """
+    accelerator = build.build_accelerator(cfg)
+    plan = build.plan_training(cfg, config_file)
+    main = accelerator.is_main_process
+    setup_logging(plan.folder / "train.log" if main else None, logging.INFO if main else logging.ERROR)
+    check_for_training(cfg)
+    records, before = build.build_training_records(cfg)
+    validation = build.build_validation(cfg, accelerator)
+    _warn_of_shared_sources(build.independent_sets(cfg, records, validation))
+    seed_everything(plan.seed)
+    trainer = _trainer(cfg, config_file, accelerator, plan.folder, records, before, validation)
+    if not main:  # the nets are equal everywhere, what training draws (dropout) is not
+        seed_everything(plan.seed + accelerator.process_index)
+    if main:
+        write_text(plan.folder / "config.yaml", cfg.dump())
+        _record_start(plan.folder / "provenance.json")
+    with _full_disk_in_words(plan.folder):
+        position = trainer.fit(resume=plan.resume)
+        trainer.monitor.close()
+        logger.info("trained; everything is in %s", plan.folder)
+        tests = _test(cfg, config_file, plan, validation is not None) if main else {}
+    return TrainOutcome(plan.folder, position.best_epoch, position.best, position.seconds, tests)
+
+
+def _trainer(
+    cfg: CfgNode,
+    config_file: Path,
+    accelerator: Accelerator,
+    folder: Path,
+    records: Sequence[Record],
+    before: Sequence[Record],
+    validation: build.Validation | None,
+) -> Trainer:
+    model = build.load_start(cfg)
+    companion = build.build_companion(cfg, model)
+    if accelerator.num_processes > 1:
+        for net in (model, companion):
+            if net is not None:
+                join_batchnorm(net, accelerator.device)
+    return Trainer(
+        build.build_stages(cfg, model, companion, records, before, accelerator),
+        model,
+        companion,
+        accelerator,
+        folder,
+        key=build.training_key(cfg, records, before, accelerator.num_processes),
+        monitor=Monitor(*build.monitor_options(cfg, config_file), accelerator.is_main_process),
+        keep=lambda net, name: _keep(folder, net, name),
+        validate=None if validation is None else lambda net: _validate(cfg, net, validation, accelerator),
+        draw=build.build_grid(cfg, folder / "pictures") if accelerator.is_main_process else None,
+        options=build.trainer_options(cfg),
+    )
+
+
+def _record_start(path: Path) -> None:
+    """Note command, versions and git state of this start; those of earlier starts of the run are kept below."""
+    earlier = []
+    if path.exists():
+        last = read_json(path, "provenance file")
+        earlier = [*last.pop("earlier", []), last]
+    write_json(path, {**provenance(), "earlier": earlier})
+
+
+@contextlib.contextmanager
+def _full_disk_in_words(folder: Path) -> Iterator[None]:
+    """Turn what the system says about a full disk into a FidipError; other errors pass."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        raise FidipError(
+            f"a file of the run {folder} cannot be written ({error.strerror}); its checkpoints are intact: free "
+            "space and go on with the same command"
+        ) from error
+
+
+def _keep(folder: Path, model: nn.Module, name: str) -> None:
+    """Write a pose net with published key names, as model_<name>.pth.
+
+    Raises FidipError when it cannot be written, e.g. on a full disk; an older file of that name then stays.
+    """
+    path = folder / f"model_{name}.pth"
+    try:
+        with atomic_path(path) as temporary:
+            torch.save(export_weights(model), temporary)
+    except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
+        raise FidipError(
+            f"model file {path} cannot be saved ({error}); the last checkpoint is intact: free space and go on"
+        ) from error
+
+
+def _validate(
+    cfg: CfgNode, model: nn.Module, validation: build.Validation, accelerator: Accelerator
+) -> dict[str, Any]:
+    """Score a model on the validation set; each process predicts its own part, none twice."""
+    estimator = build.build_estimator(cfg, model, accelerator.device)
+    mine = [(p.index, p.xy, p.score) for p in estimator.run(validation.loader)]
+    parts = gather_object(mine)
+    metrics: list[Any] = [None]
+    if accelerator.is_main_process:
+        validation.evaluator.reset()
+        for index, xy, score in parts:
+            chosen = [validation.records[i] for i in index]
+            validation.evaluator.add(
+                [r.image_id for r in chosen], xy, score, areas=[validation.areas[i] for i in index]
+            )
+        metrics = [validation.evaluator.summarize()]
+    return broadcast_object_list(metrics)[0] if accelerator.num_processes > 1 else metrics[0]
+
+
+def _warn_of_shared_sources(sets: dict[str, Sequence[Record]]) -> None:
+    """Say in words when a set that should be independent of another comes from the same videos."""
+    for first, second in itertools.combinations(sets, 2):
+        shared = shared_sources(sets[first], sets[second])
+        if shared:
+            count = sum(record.source in shared for record in sets[second])
+            text = "%d of %d pictures of %s come from %d sources that %s has too: its scores flatter"
+            logger.warning(text, count, len(sets[second]), second, len(shared), first)
+
+
+def _test(cfg: CfgNode, config_file: Path, plan: build.TrainPlan, selected: bool) -> dict[str, TestOutcome]:
+    """Test the last model, and the best one where there was a validation to choose it."""
+    if not plan.tests:
+        logger.warning("DATASET.TEST_SET is empty: nothing is tested")
+        return {}
+    tests = {}
+    if selected:
+        tests["best"] = run_test(cfg, config_file, plan.folder / build.BEST_MODEL, plan.folder)
+    tests["last"] = run_test(cfg, config_file, plan.folder / build.LAST_MODEL, plan.folder / "last")
+    return tests
