@@ -202,7 +202,7 @@ def test_a_network_that_openvino_cannot_run_stays_with_pytorch(monkeypatch, capl
 
 def test_a_long_video_is_run_by_the_fastest_runtime(infant, tmp_path, capsys, monkeypatch):
     asked = []
-    monkeypatch.setattr("fidip.commands.predict.LONG", 2)
+    monkeypatch.setattr("fidip.commands.predict_run.LONG", 2)
     monkeypatch.setattr("fidip.media.predictor.Predictor.accelerate", lambda self: asked.append(self))
     for name in "ab":
         cv2.imwrite(str(tmp_path / f"{name}.png"), infant[..., ::-1])

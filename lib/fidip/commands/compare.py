@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fidip.commands.options import add_number, add_skeleton
-from fidip.config.check import CHOICES
+from fidip.config import KEYS
 from fidip.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--area",
-        choices=CHOICES["TEST.AREA"],
+        choices=KEYS["TEST.AREA"].rule.choices,
         help="take the area of the OKS from there (default: as the run folders say, else annotation)",
     )
     add_skeleton(parser)

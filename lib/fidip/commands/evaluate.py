@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from fidip.commands.options import add_number, add_skeleton
-from fidip.config.check import CHOICES
+from fidip.config import KEYS
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +33,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--area",
-        choices=CHOICES["TEST.AREA"],
+        choices=KEYS["TEST.AREA"].rule.choices,
         default="annotation",
         help="take the area of the OKS from the area field, from the box, or from the keypoints (default: %(default)s)",
     )

@@ -85,5 +85,7 @@ def _predictor(args: argparse.Namespace) -> "Predictor":
         raise ConfigError(f"{' '.join(args.opts)}: overrides need --cfg")
     if args.cfg is None:
         return load_named(args.model, args.bundle, args.device, args.flip, backend=args.backend)
-    predictor = Predictor.from_checkpoint(load_config(args.cfg, args.opts), args.weights, args.device, args.flip)
+    predictor = Predictor.from_checkpoint(
+        load_config(args.cfg, args.opts), args.weights, args.device, args.flip
+    )
     return run_by(predictor, args.backend)
