@@ -4,7 +4,7 @@
 #   make test       the tests that take seconds
 #   make test-all   those and the slow ones, with readers of other programs and, where Chromium is, a browser
 #   make demo       the whole chain on synthetic infants, in minutes: generate, train with adaptation, test, draw on videos
-#   make lint       ruff check, ruff format --check, mypy
+#   make lint       ruff check, ruff format --check, mypy, import contracts
 #   make clean      remove .venv and caches; models, data, output and log stay
 #
 # PYTHON chooses the interpreter (3.10 to 3.13), JOBS the number of test processes:
@@ -35,6 +35,7 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache lib/fidip.egg-info

@@ -17,7 +17,8 @@ from fidip.data.records import Record, find_split, load_records, read_split
 from fidip.evaluation import CocoEvaluator
 from fidip.evaluation.nms import joint_terms
 from fidip.media.images import pictures_in
-from fidip.media.predictor import Look, Predictor, load
+from fidip.media.load import load
+from fidip.media.predictor import Look, Predictor
 from fidip.pixels import read_rgb
 from fidip.progress import progress
 from fidip.skeleton import COCO17

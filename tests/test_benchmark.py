@@ -16,12 +16,13 @@ from fidip.benchmark.published_step import (
     pck_by_joint,
 )
 from fidip.benchmark.step import BenchmarkResult, OwnStep, StepTimes, published_step, random_batch
-from fidip.build import build_accelerator, build_classifier, build_model, build_stages
+from fidip.build import build_classifier, build_model
 from fidip.cli import exit_on_error
 from fidip.codec import HeatmapCodec
 from fidip.config import load_config
 from fidip.losses import heatmap_pck, joints_mse
 from fidip.pixels import normalise
+from fidip.stages import build_accelerator, build_stages
 from fidip.tasks import AdaptivePoseTask, Strength
 
 TINY = """

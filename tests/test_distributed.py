@@ -16,10 +16,12 @@ from running import command
 from torch import nn
 from training_setup import CONFIG, TinyNet, batch_of, forget_processes, small_classifier, write_place
 
-from fidip import build
+from fidip.build import build_model
 from fidip.config import load_config
 from fidip.engine.schedule import OptimizerOptions, make_optimizer
+from fidip.loading import build_validation
 from fidip.models.sync_batchnorm import JoinedBatchNorm, join_batchnorm
+from fidip.stages import build_accelerator
 from fidip.tasks import AdaptivePoseTask, DomainWarmupTask, Strength
 from fidip.training import _validate as validate
 
@@ -198,12 +200,12 @@ def test_the_script_in_two_processes_trains_what_it_trains_in_one(pair, monkeypa
 def validate_here(name):
     """Score a random net on the split mixed; writes the metrics and the ids of the records it added."""
     cfg = load_config("tiny.yaml", ["DATASET.VAL_SET", "mixed", "TEST.BATCH_SIZE_PER_GPU", "2"])
-    accelerator = build.build_accelerator(cfg)
+    accelerator = build_accelerator(cfg)
     torch.manual_seed(0)
-    validation = build.build_validation(cfg, accelerator)
+    validation = build_validation(cfg, accelerator)
     added, add = [], validation.evaluator.add
     validation.evaluator.add = lambda ids, *a, **k: (added.extend(ids), add(ids, *a, **k))
-    metrics = validate(cfg, build.build_model(cfg), validation, accelerator)
+    metrics = validate(cfg, build_model(cfg), validation, accelerator)
     Path(f"{name}{accelerator.process_index}.json").write_text(json.dumps([metrics, sorted(added)]))
 
 

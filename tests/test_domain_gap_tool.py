@@ -11,12 +11,12 @@ from figures import write_split
 from running import command
 from training_setup import CONFIG
 
-from fidip.build import build_estimator, build_model, build_records
-from fidip.build.data import plain_loader
+from fidip.build import build_estimator, build_model
 from fidip.cli import exit_on_error
 from fidip.config import load_config
 from fidip.domain_gap import Panel, stream_features, write_embeddings
 from fidip.errors import DataError
+from fidip.loading import build_records, plain_loader
 from fidip.models import export_weights
 
 main = command("domain-gap")

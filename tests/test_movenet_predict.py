@@ -15,8 +15,8 @@ from fidip.errors import ConfigError, FidipError
 from fidip.media.finder import Finder
 from fidip.media.follow import Follower, Plan
 from fidip.media.frames import Header, PoseFile, frame_line, header_line
+from fidip.media.load import load
 from fidip.media.poses import stack_poses
-from fidip.media.predictor import load
 from fidip.media.reader import Picture
 from fidip.pixels import read_rgb
 from fidip.skeleton import COCO17

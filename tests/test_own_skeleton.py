@@ -8,7 +8,7 @@ import pytest
 import torch
 import yaml
 
-from fidip import build
+from fidip.build import load_start
 from fidip.config import check_for_training, load_config, run_name
 from fidip.errors import ConfigError, WeightsError
 from fidip.models import POSE_NETS, export_weights, load_weights
@@ -201,7 +201,7 @@ def test_load_start_takes_a_pretrained_net_of_other_joints(tmp_path):
     cfg = load_config(
         config, [*extra, "DATASET.SKELETON", str(SHIPPED[-1]), "MODEL.PRETRAINED", str(weights)]
     )
-    net = build.load_start(cfg).eval()
+    net = load_start(cfg).eval()
     assert net(torch.zeros(1, 3, 32, 32))[1].shape == (1, 19, 8, 8)
     trunk = {k: v for k, v in net.state_dict().items() if k.startswith("trunk.")}
     assert trunk and all(torch.equal(value, source.state_dict()[key]) for key, value in trunk.items())

@@ -13,7 +13,7 @@ from test_chain import Oracle
 from torch.utils.data import DataLoader
 from training_setup import CONFIG, forget_processes, only_run
 
-from fidip import build
+from fidip.build import build_estimator, build_model
 from fidip.codec import HeatmapCodec
 from fidip.config import load_config
 from fidip.data.audit import as_json, audit_page, audit_splits, audit_text
@@ -192,8 +192,8 @@ def test_estimator_of_a_config_has_the_skeletons_joints(tmp_path, skeleton):
         tmp_path / "c.yaml",
         ["DATASET.SKELETON", str(FOLDER / f"{skeleton.name}.yaml"), "TEST.FLIP_TEST", "True"],
     )
-    model = build.build_model(cfg)
-    estimator = build.build_estimator(cfg, model, torch.device("cpu"))
+    model = build_model(cfg)
+    estimator = build_estimator(cfg, model, torch.device("cpu"))
     batch = {"image": torch.zeros(2, 32, 32, 3, dtype=torch.uint8).permute(0, 3, 1, 2), "index": torch.arange(2),
              "matrix": torch.eye(3)[:2].expand(2, 2, 3).double()}  # fmt: skip
     (prediction,) = estimator.run([batch])
@@ -219,7 +219,7 @@ def test_predictor_names_the_joints_and_finds_them(tmp_path, monkeypatch, skelet
 def test_predictor_of_a_config_and_checkpoint(tmp_path, skeleton):
     (tmp_path / "c.yaml").write_text(CONFIG)
     cfg = load_config(tmp_path / "c.yaml", ["DATASET.SKELETON", str(FOLDER / f"{skeleton.name}.yaml")])
-    torch.save(export_weights(build.build_model(cfg)), tmp_path / "w.pth")
+    torch.save(export_weights(build_model(cfg)), tmp_path / "w.pth")
     predictor = Predictor.from_checkpoint(cfg, tmp_path / "w.pth", device="cpu")
     (pose,) = predictor(np.zeros((40, 50, 3), np.uint8), [[5, 5, 30, 30]])
     assert pose.names == skeleton.names and pose.keypoints.shape == (1, skeleton.num_joints, 2)

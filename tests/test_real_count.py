@@ -7,11 +7,11 @@ import pytest
 from running import command
 from training_setup import forget_processes, only_run, write_place
 
-from fidip.build.data import draw_real
 from fidip.cli import exit_on_error
 from fidip.config import load_config, result_keys
 from fidip.data.records import Record
 from fidip.errors import ConfigError, DataError
+from fidip.loading import draw_real
 
 train_main = command("train")
 

@@ -13,7 +13,7 @@ from running import command
 from torch.nn import functional as F
 from training_setup import assert_same_state, forget_processes, weights_of, write_place
 
-from fidip import build
+from fidip import training
 from fidip.cli import exit_on_error
 from fidip.engine.loop import Trainer
 
@@ -38,14 +38,14 @@ def place(tmp_path, monkeypatch):
     """A working directory; the net has dropout, so that random states matter."""
     monkeypatch.chdir(write_place(tmp_path))
     forget_processes()
-    load_start = build.load_start
+    start = training.load_start
 
     def with_dropout(cfg):
-        model = load_start(cfg)
+        model = start(cfg)
         model.trunk.register_forward_hook(lambda trunk, _, out: F.dropout(out, 0.2, trunk.training))
         return model
 
-    monkeypatch.setattr(build, "load_start", with_dropout)
+    monkeypatch.setattr(training, "load_start", with_dropout)
     return tmp_path
 
 
@@ -147,7 +147,7 @@ def test_two_stops_change_nothing_whatever_is_trained(place, monkeypatch, option
 
 def test_a_stop_during_a_validation_is_obeyed_after_it(place, monkeypatch):
     train("whole", *EVERYTHING)
-    validate = build.build_estimator
+    validate = training.build_estimator
     calls = []
 
     def asked(*arguments):
@@ -156,7 +156,7 @@ def test_a_stop_during_a_validation_is_obeyed_after_it(place, monkeypatch):
             os.kill(os.getpid(), signal.SIGTERM)
         return validate(*arguments)
 
-    monkeypatch.setattr(build, "build_estimator", asked)
+    monkeypatch.setattr(training, "build_estimator", asked)
     assert stopped("parts", *EVERYTHING) == 143
     (folder,) = Path("parts").iterdir()
     assert not (folder / "metrics.json").exists()

@@ -238,7 +238,7 @@ def test_an_arithmetic_that_the_device_lacks_is_refused(place, capsys, monkeypat
     def lacking(**options):
         raise ValueError("fp16 mixed precision requires a GPU")
 
-    monkeypatch.setattr("fidip.build.train.Accelerator", lacking)
+    monkeypatch.setattr("fidip.stages.Accelerator", lacking)
     line = refused("PRECISION", "fp16", capsys=capsys)
     assert "PRECISION fp16 does not work here: fp16 mixed precision requires a GPU" in line
 

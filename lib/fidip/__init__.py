@@ -8,7 +8,7 @@ __version__ = version("fidip")
 
 # loaded when first used, so that importing the package stays cheap
 _LAZY = {
-    "load": "fidip.media.predictor",
+    "load": "fidip.media.load",
     "Predictor": "fidip.media.predictor",
     "Poses": "fidip.media.poses",
     "load_config": "fidip.config",

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 from torch import nn
-from yacs.config import CfgNode
 
-from fidip import build
+from fidip.build import build_estimator, build_model
+from fidip.config import Config, Settings, read_settings
 from fidip.data.audit.sources import source_key
 from fidip.data.records import Record
 from fidip.domain_gap import (
@@ -25,8 +25,10 @@ from fidip.domain_gap import (
     write_embeddings,
 )
 from fidip.errors import ConfigError, DataError
+from fidip.loading import build_records, build_training_records, plain_loader
 from fidip.models import load_weights
 from fidip.progress import progress
+from fidip.runs import plan_test
 from fidip.runtime import choose_device, provenance, seed_everything, setup_logging, write_json, write_text
 
 logger = logging.getLogger("fidip")
@@ -63,19 +65,20 @@ class GapOutcome:
     folder: Path
 
 
-def run_domain_gap(cfg: CfgNode, config_file: Path, request: GapRequest) -> GapOutcome:
+def run_domain_gap(config: Config, config_file: Path, request: GapRequest) -> GapOutcome:
     """Measure, and write gap.json, gap.md and embedding.png into the request's folder.
 
     Raises FidipError before anything slow when config, checkpoints, annotations or pictures are at fault.
     """
     setup_logging()
+    settings = read_settings(config)
     weights = dict(request.weights)
     if not weights:
-        tested = build.plan_test(cfg, config_file).weights
+        tested = plan_test(settings, config_file).weights
         weights[tested.stem] = tested
     seed_everything(request.options.seed)
-    groups = _limited(gather(cfg, request), request)
-    features = {name: _features(cfg, path, groups, request.pool) for name, path in weights.items()}
+    groups = _limited(gather(settings, request), request)
+    features = {name: _features(settings, path, groups, request.pool) for name, path in weights.items()}
     first, *others = groups
     gaps = {
         f"{first} - {other}": {
@@ -103,7 +106,11 @@ class TestedGap:
 
 
 def measure_tested(
-    cfg: CfgNode, model: nn.Module, tested: Sequence[Record], others: Sequence[Record], request: GapRequest
+    settings: Settings,
+    model: nn.Module,
+    tested: Sequence[Record],
+    others: Sequence[Record],
+    request: GapRequest,
 ) -> TestedGap:
     """Measure the gap between the persons of a test and others, named by ``request.names``; nothing is written.
 
@@ -111,7 +118,7 @@ def measure_tested(
     """
     first, second = request.names
     groups = _limited({first: list(tested), second: list(others)}, request)
-    parts = _of_model(cfg, model, groups, request.pool, "features for the domain gap")
+    parts = _of_model(settings, model, groups, request.pool, "features for the domain gap")
     gap = measure_gap(parts[first], parts[second], request.options)
     pair = " - ".join(request.names)
     about = {"splits": list(request.names), "pool": request.pool, "options": asdict(request.options)}
@@ -120,12 +127,12 @@ def measure_tested(
     )
 
 
-def gather(cfg: CfgNode, request: GapRequest) -> dict[str, list[Record]]:
+def gather(settings: Settings, request: GapRequest) -> dict[str, list[Record]]:
     """Persons of each group by its name. Raises DataError when a domain has none."""
     if request.splits:
-        records = build.build_records(cfg, request.splits, need_joints=False)
+        records = build_records(settings, request.splits, need_joints=False)
     else:
-        records = build.build_training_records(cfg)[0]
+        records = build_training_records(settings)[0]
     domains = [[r for r in records if r.synthetic == second] for second in (False, True)]
     groups = dict(zip(request.names, domains, strict=True))
     if len({*groups, ADULTS}) < 3:
@@ -137,7 +144,7 @@ def gather(cfg: CfgNode, request: GapRequest) -> dict[str, list[Record]]:
                 "add a split of the other one (is_synthetic or DATASET.SECOND_DOMAIN tells which)"
             )
     if request.adults:
-        groups[ADULTS] = build.build_records(cfg, request.adults, need_joints=False)
+        groups[ADULTS] = build_records(settings, request.adults, need_joints=False)
     return groups
 
 
@@ -152,20 +159,20 @@ def _limited(groups: Mapping[str, list[Record]], request: GapRequest) -> dict[st
     return kept
 
 
-def _features(cfg: CfgNode, weights: Path, groups: Groups, pool: str) -> dict[str, DomainFeatures]:
+def _features(settings: Settings, weights: Path, groups: Groups, pool: str) -> dict[str, DomainFeatures]:
     """Features of every group from one checkpoint."""
-    model = build.build_model(cfg)
+    model = build_model(settings)
     load_weights(model, weights)
-    return _of_model(cfg, model, groups, pool, f"features of {weights.name}")
+    return _of_model(settings, model, groups, pool, f"features of {weights.name}")
 
 
 def _of_model(
-    cfg: CfgNode, model: nn.Module, groups: Groups, pool: str, what: str
+    settings: Settings, model: nn.Module, groups: Groups, pool: str, what: str
 ) -> dict[str, DomainFeatures]:
-    estimator = build.build_estimator(cfg, model, choose_device(build.test_facts(cfg)[1]))
+    estimator = build_estimator(settings, model, choose_device(settings.DEVICE))
     estimator.flip = False  # the features are those of the crop that is not mirrored
     records = [record for part in groups.values() for record in part]
-    loader = build.plain_loader(cfg, records)
+    loader = plain_loader(settings, records)
     batches = progress(loader, len(loader), what)
     vectors = stream_features(estimator, batches, len(records), pool)
     ends = np.cumsum([len(part) for part in groups.values()])

@@ -9,11 +9,9 @@ from typing import Any
 
 import numpy as np
 from torch import nn
-from yacs.config import CfgNode
 
-from fidip import build
-from fidip.build import TestPlan
-from fidip.config import check_for_testing
+from fidip.build import build_estimator, build_model, image_size
+from fidip.config import Config, Settings, check_for_testing, dump, read_settings
 from fidip.data.records import Record
 from fidip.domain_gap import GapOptions, write_embeddings
 from fidip.evaluation import (
@@ -28,9 +26,18 @@ from fidip.evaluation import (
 )
 from fidip.gap import GapRequest, TestedGap, measure_tested
 from fidip.inference import Estimator, Prediction, save_features
+from fidip.loading import (
+    build_evaluator,
+    build_gap_records,
+    build_test_loader,
+    crop_areas,
+    read_content,
+    split_to_test,
+)
 from fidip.models import complexity, load_weights
 from fidip.models.complexity import Complexity
 from fidip.progress import progress
+from fidip.runs import TestPlan, plan_test
 from fidip.runtime import choose_device, provenance, seed_everything, setup_logging, write_json, write_text
 from fidip.statistics import add_intervals
 
@@ -49,40 +56,41 @@ class TestOutcome:
 
 
 def run_test(
-    cfg: CfgNode, config_file: Path, weights: Path | None = None, folder: Path | None = None
+    config: Config, config_file: Path, weights: Path | None = None, folder: Path | None = None
 ) -> TestOutcome:
     """Test a checkpoint on the DATASET.TEST_SET of a config and write all results into a folder.
 
-    weights and folder: by default TEST.MODEL_FILE and a run folder for it, see ``fidip.build.plan_test``.
+    weights and folder: by default TEST.MODEL_FILE and a run folder for it, see ``fidip.plan_test``.
     Raises FidipError before anything slow when config, checkpoint, annotations or pictures are at fault.
     """
     setup_logging()
-    check_for_testing(cfg)
-    plan = build.plan_test(cfg, config_file, weights, folder)
+    settings = read_settings(config)
+    check_for_testing(settings)
+    plan = plan_test(settings, config_file, weights, folder)
     seed_everything(plan.seed)
     device = choose_device(plan.device)
-    model = build.build_model(cfg)
+    model = build_model(settings)
     load_weights(model, plan.weights)
-    size = build.image_size(cfg)
+    size = image_size(settings)
     work = complexity(model, size)
-    split = build.split_to_test(cfg)
-    content = build.read_content(cfg, split)
-    evaluator = build.build_evaluator(cfg, split, content)
-    records, loader = build.build_test_loader(cfg, split, content)
-    others = build.build_gap_records(cfg)
+    split = split_to_test(settings)
+    content = read_content(settings, split)
+    evaluator = build_evaluator(settings, split, content)
+    records, loader = build_test_loader(settings, split, content)
+    others = build_gap_records(settings)
     plan.folder.mkdir(parents=True, exist_ok=True)
     setup_logging(plan.folder / "test.log")
     logger.info("testing %s on %s: %d persons, device %s", plan.weights, split.name, len(records), device)
 
-    gap = _domain_gap(cfg, model, plan, records, others)  # first, as it may refuse the data
-    estimator = build.build_estimator(cfg, model, device)
+    gap = _domain_gap(settings, model, plan, records, others)  # first, as it may refuse the data
+    estimator = build_estimator(settings, model, device)
     start = time.perf_counter()
-    predict(estimator, loader, records, build.crop_areas(cfg, records), evaluator, plan.features)
+    predict(estimator, loader, records, crop_areas(settings, records), evaluator, plan.features)
     seconds = time.perf_counter() - start
 
     row = ModelRow(config_file.stem, model.label, size, work.params, work.published_macs, work.macs)
     outcome = report(evaluator, plan, row, split.name, _facts(plan, split.name, work, seconds), gap)
-    write_text(plan.folder / "config.yaml", cfg.dump())
+    write_text(plan.folder / "config.yaml", dump(settings))
     if plan.pictures:
         write_prediction_pictures(
             plan.folder, evaluator.matches(), split.image_folder, plan.pictures, evaluator.skeleton
@@ -105,14 +113,14 @@ def _facts(plan: TestPlan, split: str, work: Complexity, seconds: float) -> dict
 
 
 def _domain_gap(
-    cfg: CfgNode, model: nn.Module, plan: TestPlan, records: Sequence[Record], others: Sequence[Record]
+    settings: Settings, model: nn.Module, plan: TestPlan, records: Sequence[Record], others: Sequence[Record]
 ) -> TestedGap | None:
     """The gap between the features of what is tested and of ``others``, if there are any."""
     if not others:
         return None
     names = (plan.split, plan.domain_gap)
     request = GapRequest(plan.folder, names=names, options=GapOptions(seed=plan.seed))
-    return measure_tested(cfg, model, records, others, request)
+    return measure_tested(settings, model, records, others, request)
 
 
 def predict(

@@ -13,15 +13,16 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list, gather_object
 from torch import nn
-from yacs.config import CfgNode
 
-from fidip import build
-from fidip.config import check_for_training
+from fidip.build import build_estimator, load_start
+from fidip.config import Config, Settings, check_for_training, dump, read_settings, run_name
 from fidip.data.records import Record, shared_sources
 from fidip.engine import Monitor, Trainer
 from fidip.errors import FidipError
+from fidip.loading import Validation, build_training_records, build_validation, independent_sets
 from fidip.models import export_weights
 from fidip.models.sync_batchnorm import join_batchnorm
+from fidip.runs import BEST_MODEL, LAST_MODEL, train_folder
 from fidip.runtime import (
     atomic_path,
     provenance,
@@ -30,6 +31,14 @@ from fidip.runtime import (
     setup_logging,
     write_json,
     write_text,
+)
+from fidip.stages import (
+    build_accelerator,
+    build_companion,
+    build_grid,
+    build_stages,
+    trainer_options,
+    training_key,
 )
 from fidip.testing import TestOutcome, run_test
 
@@ -47,61 +56,68 @@ class TrainOutcome:
     tests: dict[str, TestOutcome] = field(default_factory=dict)
 
 
-def run_training(cfg: CfgNode, config_file: Path) -> TrainOutcome:
+def run_training(config: Config, config_file: Path) -> TrainOutcome:
     """Train as the config says, in its run folder, going on from a checkpoint there; then test.
 
     Raises FidipError before anything slow when something is at fault, Interrupted after SIGTERM or SIGINT.
     """
-    accelerator = build.build_accelerator(cfg)
-    plan = build.plan_training(cfg, config_file)
+    settings = read_settings(config)
+    accelerator = build_accelerator(settings)
+    folder = train_folder(settings, config_file)
     main = accelerator.is_main_process
-    setup_logging(plan.folder / "train.log" if main else None, logging.INFO if main else logging.ERROR)
-    check_for_training(cfg)
-    records, before = build.build_training_records(cfg)
-    validation = build.build_validation(cfg, accelerator)
-    _warn_of_shared_sources(build.independent_sets(cfg, records, validation))
-    seed_everything(plan.seed)
-    trainer = _trainer(cfg, config_file, accelerator, plan.folder, records, before, validation)
+    setup_logging(folder / "train.log" if main else None, logging.INFO if main else logging.ERROR)
+    check_for_training(settings)
+    records, before = build_training_records(settings)
+    validation = build_validation(settings, accelerator)
+    _warn_of_shared_sources(independent_sets(settings, records, validation))
+    seed_everything(settings.SEED)
+    trainer = _trainer(settings, config_file, accelerator, folder, records, before, validation)
     if not main:  # the nets are equal everywhere, what training draws (dropout) is not
-        seed_everything(plan.seed + accelerator.process_index)
+        seed_everything(settings.SEED + accelerator.process_index)
     if main:
-        write_text(plan.folder / "config.yaml", cfg.dump())
-        _record_start(plan.folder / "provenance.json")
-    with _full_disk_in_words(plan.folder):
-        position = trainer.fit(resume=plan.resume)
+        write_text(folder / "config.yaml", dump(settings))
+        _record_start(folder / "provenance.json")
+    with _full_disk_in_words(folder):
+        position = trainer.fit(resume=settings.AUTO_RESUME)
         trainer.monitor.close()
-        logger.info("trained; everything is in %s", plan.folder)
-        tests = _test(cfg, config_file, plan, validation is not None) if main else {}
-    return TrainOutcome(plan.folder, position.best_epoch, position.best, position.seconds, tests)
+        logger.info("trained; everything is in %s", folder)
+        tests = _test(settings, config_file, folder, validation is not None) if main else {}
+    return TrainOutcome(folder, position.best_epoch, position.best, position.seconds, tests)
 
 
 def _trainer(
-    cfg: CfgNode,
+    settings: Settings,
     config_file: Path,
     accelerator: Accelerator,
     folder: Path,
     records: Sequence[Record],
     before: Sequence[Record],
-    validation: build.Validation | None,
+    validation: Validation | None,
 ) -> Trainer:
-    model = build.load_start(cfg)
-    companion = build.build_companion(cfg, model)
+    model = load_start(settings)
+    companion = build_companion(settings, model)
     if accelerator.num_processes > 1:
         for net in (model, companion):
             if net is not None:
                 join_batchnorm(net, accelerator.device)
     return Trainer(
-        build.build_stages(cfg, model, companion, records, before, accelerator),
+        build_stages(settings, model, companion, records, before, accelerator),
         model,
         companion,
         accelerator,
         folder,
-        key=build.training_key(cfg, records, before, accelerator.num_processes),
-        monitor=Monitor(*build.monitor_options(cfg, config_file), accelerator.is_main_process),
+        key=training_key(settings, records, before, accelerator.num_processes),
+        monitor=Monitor(
+            Path(settings.LOG_DIR) / run_name(config_file, settings),
+            settings.PRINT_FREQ,
+            accelerator.is_main_process,
+        ),
         keep=lambda net, name: _keep(folder, net, name),
-        validate=None if validation is None else lambda net: _validate(cfg, net, validation, accelerator),
-        draw=build.build_grid(cfg, folder / "pictures") if accelerator.is_main_process else None,
-        options=build.trainer_options(cfg),
+        validate=None
+        if validation is None
+        else lambda net: _validate(settings, net, validation, accelerator),
+        draw=build_grid(settings, folder / "pictures") if accelerator.is_main_process else None,
+        options=trainer_options(settings),
     )
 
 
@@ -144,10 +160,10 @@ def _keep(folder: Path, model: nn.Module, name: str) -> None:
 
 
 def _validate(
-    cfg: CfgNode, model: nn.Module, validation: build.Validation, accelerator: Accelerator
+    settings: Settings, model: nn.Module, validation: Validation, accelerator: Accelerator
 ) -> dict[str, Any]:
     """Score a model on the validation set; each process predicts its own part, none twice."""
-    estimator = build.build_estimator(cfg, model, accelerator.device)
+    estimator = build_estimator(settings, model, accelerator.device)
     mine = [(p.index, p.xy, p.score) for p in estimator.run(validation.loader)]
     parts = gather_object(mine)
     metrics: list[Any] = [None]
@@ -172,13 +188,13 @@ def _warn_of_shared_sources(sets: dict[str, Sequence[Record]]) -> None:
             logger.warning(text, count, len(sets[second]), second, len(shared), first)
 
 
-def _test(cfg: CfgNode, config_file: Path, plan: build.TrainPlan, selected: bool) -> dict[str, TestOutcome]:
+def _test(settings: Settings, config_file: Path, folder: Path, selected: bool) -> dict[str, TestOutcome]:
     """Test the last model, and the best one where there was a validation to choose it."""
-    if not plan.tests:
+    if not settings.DATASET.TEST_SET:
         logger.warning("DATASET.TEST_SET is empty: nothing is tested")
         return {}
     tests = {}
     if selected:
-        tests["best"] = run_test(cfg, config_file, plan.folder / build.BEST_MODEL, plan.folder)
-    tests["last"] = run_test(cfg, config_file, plan.folder / build.LAST_MODEL, plan.folder / "last")
+        tests["best"] = run_test(settings, config_file, folder / BEST_MODEL, folder)
+    tests["last"] = run_test(settings, config_file, folder / LAST_MODEL, folder / "last")
     return tests

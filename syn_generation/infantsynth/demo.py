@@ -12,17 +12,19 @@ import numpy as np
 import torch
 from yacs.config import CfgNode
 
-from fidip import build
-from fidip.build.data import plain_loader
+from fidip.build import build_estimator, build_model
 from fidip.cli import main as fidip
 from fidip.config import find_config, load_config
 from fidip.data.coco_json import annotation_path
 from fidip.errors import ConfigError
 from fidip.evaluation.coco import Summary
+from fidip.loading import build_evaluator, build_records, plain_loader, read_content, split_to_test
 from fidip.media.frames import PoseFile
 from fidip.media.stream import stream_path
 from fidip.packaged import find_weights
+from fidip.runs import LAST_MODEL
 from fidip.runtime import choose_device, read_json, write_json, write_text
+from fidip.stages import build_companion
 from fidip.testing import run_test
 from fidip.training import TrainOutcome, run_training
 from infantsynth.film import POSTURE, FilmRecipe
@@ -144,13 +146,13 @@ def write_labels(root: Path, split: str, contents: Sequence[Mapping[str, Any]]) 
 
 def mean_pose(cfg: CfgNode) -> Summary:
     """Score the mean pose of the training set, placed in every test box: what chance is here."""
-    trained = build.build_records(cfg, cfg.DATASET.TRAIN_SET)
+    trained = build_records(cfg, cfg.DATASET.TRAIN_SET)
     joints = np.stack([(r.keypoints[:, :2] - r.box[:2]) / r.box[2:] for r in trained])
     known = np.stack([r.keypoints[:, 2] > 0 for r in trained])[..., None]
     pose = (joints * known).sum(axis=0) / known.sum(axis=0)
-    split = build.split_to_test(cfg)
-    evaluator = build.build_evaluator(cfg, split, build.read_content(cfg, split))
-    tested = build.build_records(cfg, [cfg.DATASET.TEST_SET])
+    split = split_to_test(cfg)
+    evaluator = build_evaluator(cfg, split, read_content(cfg, split))
+    tested = build_records(cfg, [cfg.DATASET.TEST_SET])
     xy = np.stack([r.box[:2] + pose * r.box[2:] for r in tested])
     evaluator.add([r.image_id for r in tested], xy, np.ones(xy.shape[:2]))
     return evaluator.summarize()
@@ -161,16 +163,16 @@ def domain_accuracy(cfg: CfgNode, folder: Path, splits: Sequence[str]) -> float:
     """Measure the balanced accuracy of the trained domain classifier, 0..1; 0.5 is chance."""
     device = choose_device(cfg.DEVICE)
     states = torch.load(folder / "checkpoint.pth", map_location="cpu", weights_only=True)["states"]
-    model = build.build_model(cfg)
+    model = build_model(cfg)
     model.load_state_dict(states["model"])
-    companion = build.build_companion(cfg, model)
+    companion = build_companion(cfg, model)
     if companion is None or cfg.ADAPT.METHOD != "grl":
         raise ConfigError("the demo tells domains apart with a classifier: leave ADAPT.METHOD at grl")
     classifier = companion.to(device).eval()
     classifier.load_state_dict(states["companion"])
-    records = build.build_records(cfg, splits, need_joints=False)
+    records = build_records(cfg, splits, need_joints=False)
     said = np.zeros(len(records), dtype=bool)
-    for prediction in build.build_estimator(cfg, model, device).run(plain_loader(cfg, records)):
+    for prediction in build_estimator(cfg, model, device).run(plain_loader(cfg, records)):
         said[prediction.index] = (classifier(prediction.features.to(device)) > 0).cpu().numpy()
     true = np.array([r.synthetic for r in records])
     return float(np.mean([(said[true == domain] == domain).mean() for domain in (False, True)]))
@@ -189,7 +191,7 @@ def predict_videos(cfg: CfgNode, root: Path, videos: Sequence[str], weights: Pat
     Nothing of the labels is told to the command: it finds the infant by itself. A frame without an infant counts as
     missed.
     """
-    evaluator = build.build_evaluator(cfg, split := build.split_to_test(cfg), build.read_content(cfg, split))
+    evaluator = build_evaluator(cfg, split := split_to_test(cfg), read_content(cfg, split))
     sources = [str(film_path(root / "data", name)) for name in videos]
     options = {"--model": str(weights), "--device": cfg.DEVICE, "--out": str(root / VIDEOS)}
     fidip(["predict", *sources, "--overwrite", *(word for pair in options.items() for word in pair)])
@@ -233,7 +235,7 @@ def compare(cfg: CfgNode, config: Path, outcome: TrainOutcome, places: Sequence[
         rows["scenes, MoveNet as packaged, not trained"] = start.metrics
     rows["scenes, trained network"] = outcome.tests["last"].metrics
     renders = load_config(config, [*places, "DATASET.TEST_SET", RENDERS])
-    trained = run_test(renders, config, outcome.folder / build.LAST_MODEL, outcome.folder / "renders")
+    trained = run_test(renders, config, outcome.folder / LAST_MODEL, outcome.folder / "renders")
     rows["renders, trained network"] = trained.metrics
     return rows
 
@@ -273,7 +275,7 @@ def run(
     cfg = load_config(config, places)
     steps.begin("training", "training with adaptation, then testing on images that were held out")
     outcome = run_training(cfg, config)
-    folder, weights = outcome.folder, outcome.folder / build.LAST_MODEL
+    folder, weights = outcome.folder, outcome.folder / LAST_MODEL
     steps.begin("tests", "testing the start, and on plain renders")
     rows = compare(cfg, config, outcome, places)
     accuracy = domain_accuracy(cfg, folder, [cfg.DATASET.TEST_SET, RENDERS])

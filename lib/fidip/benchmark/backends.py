@@ -10,9 +10,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from yacs.config import CfgNode
 
-from fidip import build
+from fidip.build import build_model, image_size
+from fidip.config import Config
 from fidip.errors import ConfigError
 from fidip.media.onnx import OnnxNet, export_onnx
 from fidip.media.openvino import OpenVinoNet
@@ -82,7 +82,7 @@ class BackendTimes:
 
 
 def benchmark_backends(
-    cfg: CfgNode, name: str, batch: int = 1, turns: int = 20, warmup: int = 3, threads: int = 1
+    settings: Config, name: str, batch: int = 1, turns: int = 20, warmup: int = 3, threads: int = 1
 ) -> BackendTimes:
     """Time the network of a config, with random weights, on noise: normalised crops in, heatmaps out.
 
@@ -92,11 +92,11 @@ def benchmark_backends(
     if batch < 1 or turns < 1 or warmup < 0 or threads < 1:
         raise ConfigError("--batch, --turns and --threads must be at least 1, --warmup not negative")
     seed_everything(0)
-    model = build.build_model(cfg).eval()
-    width, height = build.image_size(cfg)
+    model = build_model(settings).eval()
+    width, height = image_size(settings)
     pixels = normalise(torch.randint(0, 256, (batch, 3, height, width), dtype=torch.uint8))
     with tempfile.TemporaryDirectory() as folder:
-        file = export_onnx(cfg, model, Path(folder) / "graph.onnx")
+        file = export_onnx(settings, model, Path(folder) / "graph.onnx")
         nets: dict[str, nn.Module] = {
             EAGER: model,
             "onnxruntime": OnnxNet(file, "cpu", threads),

@@ -13,17 +13,18 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
-from yacs.config import CfgNode
 
-from fidip import build
 from fidip.benchmark.published_step import PublishedStep
+from fidip.build import build_classifier, build_codec, build_model, image_size
 from fidip.codec import HeatmapCodec
+from fidip.config import Config, read_settings
 from fidip.engine.loop import Stage
 from fidip.errors import ConfigError, FidipError
 from fidip.models.complexity import meta_copy
 from fidip.models.relu6 import ThriftyReLU6, replace_modules
 from fidip.pixels import normalise
 from fidip.runtime import provenance, seed_everything
+from fidip.stages import build_accelerator, build_stages
 
 Batch = dict[str, Tensor]
 
@@ -122,14 +123,15 @@ class BenchmarkResult:
         }
 
 
-def run_benchmark(cfg: CfgNode, config_file: Path, options: BenchmarkOptions) -> BenchmarkResult:
+def run_benchmark(config: Config, config_file: Path, options: BenchmarkOptions) -> BenchmarkResult:
     """Time the adaptive step of a config on random crops; weights are random, and no data set is needed.
 
     Both sides start from the same weights and see the same batch. Ours takes uint8 crops and normalises them
     within its time, as in training; the published side gets ready float images, as its loader hands them over.
     Raises ConfigError for a config without adaptation and for options that are not positive.
     """
-    if not build.is_published_method(cfg):
+    settings = read_settings(config)
+    if settings.ADAPT.METHOD != "grl":
         raise ConfigError(
             f"{config_file}: the published step adapts by gradient reversal; to time it, set ADAPT.METHOD grl"
         )
@@ -137,16 +139,16 @@ def run_benchmark(cfg: CfgNode, config_file: Path, options: BenchmarkOptions) ->
         raise ConfigError(
             f"--steps {options.steps}, --warmup {options.warmup} and --batch {options.batch} must be positive"
         )
-    rng = seed_everything(build.plan_training(cfg, config_file).seed)
-    accelerator = build.build_accelerator(cfg)
-    model = build.build_model(cfg).to(accelerator.device)
-    classifier = build.build_classifier(cfg, model)
-    stage = build.build_stages(cfg, model, classifier, [], [], accelerator)[-1]
-    size = build.image_size(cfg)
+    rng = seed_everything(settings.SEED)
+    accelerator = build_accelerator(settings)
+    model = build_model(settings).to(accelerator.device)
+    classifier = build_classifier(settings, model)
+    stage = build_stages(settings, model, classifier, [], [], accelerator)[-1]
+    size = image_size(settings)
     count = options.batch or stage.batches.batch_size
     ours = OwnStep(stage, accelerator)
     heatmaps = meta_copy(model)(torch.empty(2, 3, *size[::-1], device="meta"))[1]
-    batch = random_batch(size, build.build_codec(cfg), heatmaps.shape[1], count, rng)
+    batch = random_batch(size, build_codec(settings), heatmaps.shape[1], count, rng)
     batch = {name: value.to(accelerator.device) for name, value in batch.items()}
     published = published_step(ours, options.classifier_passes)
     ready = normalise(batch["image"], ours.task.rgb).contiguous()

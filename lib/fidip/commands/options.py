@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from fidip.skeleton import COCO17
 
 if TYPE_CHECKING:
-    from yacs.config import CfgNode
+    from fidip.config import Settings
 
 KEY = re.compile(r"[A-Z][A-Z0-9_]*(\.[A-Z0-9_]+)*")
 
@@ -71,11 +71,11 @@ def add_skeleton(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def config_from(args: argparse.Namespace) -> "CfgNode":
+def config_from(args: argparse.Namespace) -> "Settings":
     """Load the config of --cfg with what options and KEY VALUE override."""
-    from fidip.config import load_config
+    from fidip.config import load_settings
 
-    return load_config(args.cfg, [*settings_of(args), *args.opts])
+    return load_settings(args.cfg, [*settings_of(args), *args.opts])
 
 
 def settings_of(args: argparse.Namespace) -> list[str]:

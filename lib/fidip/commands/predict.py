@@ -183,6 +183,7 @@ def run(args: argparse.Namespace) -> int:
     """Check all that can be checked, predict, export."""
     free_overrides(args, "source")
     args.opts = [*(text for pair in args.set for text in pair), *args.opts]
+    args.exports = exports_of(args)
     check(args)
     from fidip.commands.predict_run import predict
 
@@ -214,8 +215,7 @@ def check(args: argparse.Namespace) -> None:
         problems.append("--box and --region exclude each other")
     if args.choose == "region" and args.region is None:
         problems.append("--choose region needs --region")
-    exports = exports_of(args)
-    if args.blur_faces and not {"overlay", "video", "pictures"} & set(exports):
+    if args.blur_faces and not {"overlay", "video", "pictures"} & set(args.exports):
         problems.append("--blur-faces needs --export overlay, video or pictures")
     for name, least in (("batch", 1), ("detect_every", 0), ("rate", 0), ("threshold", 0)):
         if not getattr(args, name) >= least:

@@ -10,23 +10,23 @@ from pathlib import Path
 
 import numpy as np
 
-from fidip import build
-from fidip.commands.predict import exports_of
 from fidip.config import load_config
 from fidip.media.box_file import BoxFile
 from fidip.media.detector import Detector
 from fidip.media.export import EXPORTS
 from fidip.media.follow import Follower, Plan
 from fidip.media.frames import PoseFile
+from fidip.media.load import load_named, run_by
 from fidip.media.movement import MovementOptions, summarise
 from fidip.media.movement_table import NOTICE
-from fidip.media.predictor import Predictor, digest, load_named, run_by
+from fidip.media.predictor import Predictor, digest
 from fidip.media.reader import Pictures, Source
 from fidip.media.select import choice
 from fidip.media.session import predict_source
 from fidip.media.smoothing import smooth_file
 from fidip.media.sources import find_sources
 from fidip.media.stream import stream_path
+from fidip.runs import plan_test
 from fidip.runtime import choose_device, fingerprint, logger, require_writable, setup_logging
 from fidip.skeleton import Skeleton
 
@@ -124,7 +124,7 @@ def _predictor(arguments: argparse.Namespace) -> Predictor:
     if arguments.cfg is None:
         return load_named(arguments.model, arguments.bundle, *common, backend=arguments.backend)
     cfg = load_config(arguments.cfg, arguments.opts)
-    weights = arguments.weights or build.plan_test(cfg, arguments.cfg).weights
+    weights = arguments.weights or plan_test(cfg, arguments.cfg).weights
     predictor = run_by(Predictor.from_checkpoint(cfg, weights, *common), arguments.backend)
     predictor.title = f"{weights}, under the licence of those who trained it"
     return predictor
@@ -203,7 +203,7 @@ def _finish(
         "skeleton": skeleton,
         "annotations": source.listed if isinstance(source, Pictures) else None,
     }
-    for name in exports_of(arguments):
+    for name in arguments.exports:
         write = EXPORTS[name]
         taken = {key: value for key, value in offered.items() if key in inspect.signature(write).parameters}
         written += write(poses, source.path, arguments.out, **taken)

@@ -76,7 +76,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _predictor(args: argparse.Namespace) -> "Predictor":
     from fidip.config import load_config
-    from fidip.media.predictor import Predictor, load_named, run_by
+    from fidip.media.load import load_named, run_by
+    from fidip.media.predictor import Predictor
 
     named = [one for one in (args.model, args.bundle, args.cfg) if one is not None]
     if len(named) > 1 or (args.cfg is None) != (args.weights is None):

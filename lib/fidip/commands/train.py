@@ -40,11 +40,12 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         ConfigError: for a config of another kind than a script's name promises.
     """
-    from fidip import build
     from fidip.training import run_training
 
     cfg = config_from(args)
-    build.require_kind(cfg, args.net, args.adaptive)
+    from fidip.stages import require_kind
+
+    require_kind(cfg, args.net, args.adaptive)
     outcome = run_training(cfg, args.cfg)
     for name, test in outcome.tests.items():
         sys.stdout.write(f"\n{name} model\n{test.tables}\n")

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, TypeAlias, get_args, get_origin, get_type_hints
 
 from yacs.config import CfgNode
 
@@ -68,17 +68,20 @@ def faults(cfg: CfgNode) -> list[str]:
     return found
 
 
-def read_settings(cfg: "CfgNode | Settings") -> Settings:
+Config: TypeAlias = CfgNode | Settings  # what a function takes that reads a config
+
+
+def read_settings(config: Config) -> Settings:
     """Turn a merged node into typed, frozen settings.
 
     Raises:
         ConfigError: for values outside the rules of their keys.
     """
-    if isinstance(cfg, Settings):
-        return cfg
-    if found := faults(cfg):
+    if isinstance(config, Settings):
+        return config
+    if found := faults(config):
         raise ConfigError("; ".join(found))
-    made: Settings = _read(Settings, cfg)
+    made: Settings = _read(Settings, config)
     return made
 
 
@@ -88,11 +91,16 @@ def _read(cls: type, node: Mapping[str, Any]) -> Any:
     for one in fields(cls):
         value = node[one.name]
         if is_dataclass(kinds[one.name]):
-            value = _read(kinds[one.name], value)
-        values[one.name] = tuple(value) if isinstance(value, list) else plain(value)
+            values[one.name] = _read(kinds[one.name], value)
+        else:
+            values[one.name] = tuple(value) if isinstance(value, list) else plain(value)
     return cls(**values)
 
 
 def plain(node: Any) -> Any:
-    """Turn nested nodes into dicts, so that their readers need not know yacs."""
-    return {name: plain(value) for name, value in node.items()} if isinstance(node, Mapping) else node
+    """Turn nested nodes or settings into dicts and lists, as they stand in a YAML file."""
+    if is_dataclass(node) and not isinstance(node, type):
+        return {one.name: plain(getattr(node, one.name)) for one in fields(node)}
+    if isinstance(node, Mapping):
+        return {name: plain(value) for name, value in node.items()}
+    return list(node) if isinstance(node, tuple) else node

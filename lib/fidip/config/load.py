@@ -11,8 +11,9 @@ from typing import Any
 import yaml
 from yacs.config import CfgNode
 
-from fidip.config.keys import KEYS, KeyFacts, defaults, faults, plain
+from fidip.config.keys import KEYS, Config, KeyFacts, defaults, faults, plain, read_settings
 from fidip.config.legacy import flatten, translate
+from fidip.config.settings import Settings
 from fidip.errors import ConfigError
 from fidip.packaged import packaged_models
 from fidip.runtime import fingerprint
@@ -57,6 +58,11 @@ def load_config(path: str | Path, overrides: list[str] | None = None) -> CfgNode
     return cfg
 
 
+def load_settings(path: str | Path, overrides: list[str] | None = None) -> Settings:
+    """Typed, frozen settings of a config; the arguments and errors are those of ``load_config``."""
+    return read_settings(load_config(path, overrides))
+
+
 def find_config(path: str | Path) -> Path:
     """Find a config: the path itself, or else the one of that name below the configs that come with the package."""
     path = Path(path)
@@ -67,18 +73,23 @@ def find_config(path: str | Path) -> Path:
     return next((file for file in shipped if file.is_file()), path)
 
 
-def result_keys(cfg: CfgNode, testing: bool = False) -> dict[str, Any]:
+def result_keys(config: Config, testing: bool = False) -> dict[str, Any]:
     """The flat keys that change what comes out of training, or of testing too."""
     skipped = _NO_EFFECT if testing else (*_NO_EFFECT, "TEST.", "DATASET.TEST_SET")
-    flat = flatten(plain(cfg)).items()
+    flat = flatten(plain(config)).items()
     return {
         key: value for key, value in flat if not key.startswith(skipped) and value != _NEUTRAL.get(key, ...)
     }
 
 
-def run_name(path: str | Path, cfg: CfgNode, testing: bool = False) -> str:
+def dump(config: Config) -> str:
+    """The whole config as YAML; ``load_config`` reads it back."""
+    return yaml.safe_dump(plain(config))
+
+
+def run_name(path: str | Path, config: Config, testing: bool = False) -> str:
     """Name of a run folder: the config's name and a hash of all that changes the result."""
-    return f"{Path(path).stem}-{fingerprint(result_keys(cfg, testing))}"
+    return f"{Path(path).stem}-{fingerprint(result_keys(config, testing))}"
 
 
 def _base_chain(path: Path, seen: tuple[Path, ...]) -> list[Path]:

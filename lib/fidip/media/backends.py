@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from torch import nn
-from yacs.config import CfgNode
 
+from fidip.config import Settings
 from fidip.errors import ConfigError
 from fidip.media import bundle, onnx, openvino
 
@@ -20,7 +20,7 @@ NAMES = tuple(dict.fromkeys(name for names in BACKENDS.values() for name in name
 
 def load_network(
     path: str | Path, backend: str = "auto", device: str = "auto", threads: int = 0
-) -> tuple[CfgNode, nn.Module]:
+) -> tuple[Settings, nn.Module]:
     """Config and network of a file that `fidip export` wrote: .safetensors, .onnx or .xml.
 
     backend: auto, torch, onnxruntime or openvino. device and threads are for the exported networks; one of

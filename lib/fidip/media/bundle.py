@@ -13,11 +13,10 @@ import safetensors
 import safetensors.torch
 import yaml
 from torch import nn
-from yacs.config import CfgNode
 
 from fidip import __version__
 from fidip.build import build_model
-from fidip.config import load_config
+from fidip.config import Config, Settings, dump, load_settings
 from fidip.errors import ConfigError, DataError
 from fidip.models.weights import export_weights, first_sentence, load_tensors
 from fidip.runtime import atomic_path
@@ -41,7 +40,7 @@ _KINDS = {
 _EXPORT_HINT = "make a bundle of a checkpoint and its config with `fidip export`"
 
 
-def save_bundle(cfg: CfgNode, model: nn.Module, path: str | Path) -> Path:
+def save_bundle(config: Config, model: nn.Module, path: str | Path) -> Path:
     """Write weights under their published names, config and joints into one safetensors file, whole or not at all.
 
     Paths of this machine are left out of the config. Raises DataError for a name that does not end in .safetensors.
@@ -50,11 +49,11 @@ def save_bundle(cfg: CfgNode, model: nn.Module, path: str | Path) -> Path:
     if path.suffix != SUFFIX:
         raise DataError(f"bundle {path}: the name must end in {SUFFIX}")
     with atomic_path(path) as temporary:
-        safetensors.torch.save_file(export_weights(model), temporary, metadata=describe(cfg))
+        safetensors.torch.save_file(export_weights(model), temporary, metadata=describe(config))
     return path
 
 
-def load_bundle(path: str | Path) -> tuple[CfgNode, nn.Module]:
+def load_bundle(path: str | Path) -> tuple[Settings, nn.Module]:
     """Read a bundle: the config and its network with weights, on the CPU, in evaluation mode. No code in it is run.
 
     Raises DataError for a file that is missing, is something else, is cut short or lacks its description, and
@@ -65,21 +64,21 @@ def load_bundle(path: str | Path) -> tuple[CfgNode, nn.Module]:
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            cfg = read_config(metadata, path)
+            settings = read_config(metadata, path)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 -- no mapping
     except (safetensors.SafetensorError, OSError) as error:
         raise DataError(
             f"bundle {path} cannot be read ({first_sentence(error)}); it is cut short or no bundle: "
             f"copy it again, or {_EXPORT_HINT}"
         ) from error
-    model = build_model(cfg)
+    model = build_model(settings)
     load_tensors(model, tensors, f"bundle {path}")
-    return cfg, model.eval()
+    return settings, model.eval()
 
 
-def describe(cfg: CfgNode) -> dict[str, str]:
+def describe(config: Config) -> dict[str, str]:
     """What a network's file says about it: format, version, config (YAML), joint names (JSON)."""
-    content = yaml.safe_load(cfg.dump())
+    content = yaml.safe_load(dump(config))
     for section, keys in _LOCAL.items():
         part = content if section is None else content[section]
         for key in keys:
@@ -93,7 +92,7 @@ def describe(cfg: CfgNode) -> dict[str, str]:
     }
 
 
-def read_config(metadata: Mapping[str, str], path: Path) -> CfgNode:
+def read_config(metadata: Mapping[str, str], path: Path) -> Settings:
     """The config of a description, checked. ``path`` names its file in messages.
 
     Raises DataError when it is missing or of an unknown format, when the config is faulty or asks for other files.
@@ -114,11 +113,11 @@ def read_config(metadata: Mapping[str, str], path: Path) -> CfgNode:
         file = Path(folder) / "config.yaml"
         file.write_text(text, encoding="utf-8")
         try:
-            cfg = load_config(file)
+            settings = load_settings(file)
         except (ConfigError, RecursionError) as error:
             raise DataError(f"{path}: {str(error).replace(str(file), 'its config')}") from error
-    _check_joints(metadata, cfg, path)
-    return cfg
+    _check_joints(metadata, settings, path)
+    return settings
 
 
 class _PlainDumper(yaml.SafeDumper):
@@ -150,13 +149,13 @@ def _config_fault(text: str) -> str | None:
     return None
 
 
-def _check_joints(metadata: Mapping[str, str], cfg: CfgNode, path: Path) -> None:
+def _check_joints(metadata: Mapping[str, str], settings: Settings, path: Path) -> None:
     """The names that other programs read must be those of the config."""
     try:
         named = json.loads(metadata.get("joints", "null"))
     except ValueError as error:
         raise DataError(f"{path}: its joint names are not JSON; get the file from its maker again") from error
-    if named != list(find_skeleton(cfg["DATASET"]["SKELETON"]).names):
+    if named != list(find_skeleton(settings.DATASET.SKELETON).names):
         raise DataError(
             f"{path}: its joint names are not those of its config; get the file from its maker again"
         )

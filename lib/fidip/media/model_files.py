@@ -4,15 +4,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from torch import nn
-from yacs.config import CfgNode
 
-from fidip import build
+from fidip.build import build_model
+from fidip.config import Config
 from fidip.errors import DataError
 from fidip.media import bundle, onnx, openvino
 from fidip.media.backends import load_network
 from fidip.models import load_weights
 
-Writer = Callable[[CfgNode, nn.Module, Path], Path]
+Writer = Callable[[Config, nn.Module, Path], Path]
 FORMATS: Mapping[str, tuple[str, Writer]] = {
     "bundle": (bundle.SUFFIX, bundle.save_bundle),
     "onnx": (onnx.SUFFIX, onnx.export_onnx),
@@ -20,7 +20,7 @@ FORMATS: Mapping[str, tuple[str, Writer]] = {
 }
 
 
-def export_model(cfg: CfgNode, weights: Path, kind: str, output: Path) -> Path:
+def export_model(config: Config, weights: Path, kind: str, output: Path) -> Path:
     """Write the network of a config with a weights file; returns where.
 
     kind: bundle, onnx or openvino. output: a file, or a folder that gets one named after the weights. Raises
@@ -28,16 +28,16 @@ def export_model(cfg: CfgNode, weights: Path, kind: str, output: Path) -> Path:
     what the network computes.
     """
     file = _target(kind, output, weights.stem)
-    model = build.build_model(cfg)
+    model = build_model(config)
     load_weights(model, weights)
-    return FORMATS[kind][1](cfg, model.eval(), file)
+    return FORMATS[kind][1](config, model.eval(), file)
 
 
 def convert_bundle(source: Path, kind: str, output: Path) -> Path:
     """The same for a bundle, which brings its config."""
     file = _target(kind, output, source.stem)
-    cfg, model = load_network(source, "torch")
-    return FORMATS[kind][1](cfg, model, file)
+    config, model = load_network(source, "torch")
+    return FORMATS[kind][1](config, model, file)
 
 
 def _target(kind: str, output: Path, name: str) -> Path:

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from yacs.config import CfgNode
 
 from fidip.build import image_size
+from fidip.config import Config, Settings, read_settings
 from fidip.errors import ConfigError, DataError, FidipError
 from fidip.media.bundle import describe, read_config
 from fidip.models.weights import first_sentence
@@ -97,13 +97,13 @@ def no_features(pixels: Tensor) -> Tensor:
     return pixels.new_empty((len(pixels), 0, 0, 0))
 
 
-def load_onnx(path: str | Path, device: str = "auto", threads: int = 0) -> tuple[CfgNode, OnnxNet]:
+def load_onnx(path: str | Path, device: str = "auto", threads: int = 0) -> tuple[Settings, OnnxNet]:
     """The config that an ONNX file carries, and its network. Raises as OnnxNet, and DataError without a config."""
     net = OnnxNet(path, device, threads)
     return read_config(net.metadata, Path(path)), net
 
 
-def export_onnx(cfg: CfgNode, model: nn.Module, path: str | Path) -> Path:
+def export_onnx(config: Config, model: nn.Module, path: str | Path) -> Path:
     """Write ``model`` as an ONNX file for any batch size that carries its config, whole or not at all.
 
     Checked before it appears: by ONNX's own checker, and by running it beside the network. Raises FidipError
@@ -113,13 +113,13 @@ def export_onnx(cfg: CfgNode, model: nn.Module, path: str | Path) -> Path:
     if path.suffix != SUFFIX:
         raise DataError(f"network {path}: the name must end in {SUFFIX}")
     onnx = require("onnx")
-    content = _graph(model, image_size(cfg))
-    for key, value in {**describe(cfg), "input": json.dumps(_input_facts(cfg))}.items():
+    content = _graph(model, image_size(config))
+    for key, value in {**describe(config), "input": json.dumps(_input_facts(config))}.items():
         content.metadata_props.add(key=key, value=value)
     onnx.checker.check_model(content, full_check=True)
     with atomic_path(path) as temporary:
         temporary.write_bytes(content.SerializeToString())
-        check_same(OnnxNet(temporary, "cpu"), model, image_size(cfg))
+        check_same(OnnxNet(temporary, "cpu"), model, image_size(config))
     return path
 
 
@@ -180,13 +180,13 @@ def _graph(model: nn.Module, size: tuple[int, int]) -> Any:
     return program.model_proto
 
 
-def _input_facts(cfg: CfgNode) -> dict[str, Any]:
+def _input_facts(config: Config) -> dict[str, Any]:
     """How other programs have to prepare a crop."""
     return {
-        "colours": "RGB" if cfg["DATASET"]["COLOR_RGB"] else "BGR",
+        "colours": "RGB" if read_settings(config).DATASET.COLOR_RGB else "BGR",
         "mean": [255 * value for value in IMAGENET_MEAN],
         "std": [255 * value for value in IMAGENET_STD],
-        "size": list(image_size(cfg)),
+        "size": list(image_size(config)),
     }
 
 

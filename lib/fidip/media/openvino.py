@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from yacs.config import CfgNode
 
 from fidip.build import image_size
+from fidip.config import Config, Settings
 from fidip.errors import DataError, FidipError
 from fidip.media.bundle import read_config
 from fidip.media.onnx import INPUT, OUTPUT, Heatmaps, check_same, export_onnx, no_features, require
@@ -110,13 +110,13 @@ def compile_net(model: nn.Module, size: tuple[int, int]) -> CompiledNet:
     return net
 
 
-def load_openvino(path: str | Path, threads: int = 0) -> tuple[CfgNode, OpenVinoNet]:
+def load_openvino(path: str | Path, threads: int = 0) -> tuple[Settings, OpenVinoNet]:
     """The config that an .xml or .onnx carries, and its network. Raises as OpenVinoNet, and DataError without one."""
     net = OpenVinoNet(path, threads)
     return read_config(net.metadata, Path(path)), net
 
 
-def export_openvino(cfg: CfgNode, model: nn.Module, path: str | Path) -> Path:
+def export_openvino(config: Config, model: nn.Module, path: str | Path) -> Path:
     """Write ``model`` as an .xml that carries its config and a .bin beside it, checked against the network.
 
     Raises FidipError when the network cannot be exported or computes something else.
@@ -126,14 +126,14 @@ def export_openvino(cfg: CfgNode, model: nn.Module, path: str | Path) -> Path:
         raise DataError(f"network {path}: the name must end in {SUFFIX}")
     openvino = require("openvino")
     with tempfile.TemporaryDirectory() as folder:
-        source = export_onnx(cfg, model, Path(folder) / "graph.onnx")
+        source = export_onnx(config, model, Path(folder) / "graph.onnx")
         graph = openvino.Core().read_model(source)
         for key, value in _metadata(graph).items():
             graph.set_rt_info(value, [_SECTION, key])
         trial = Path(folder) / "graph.xml"
         # kept in float32: halved weights would change the third digit
         openvino.save_model(graph, trial, compress_to_fp16=False)
-        check_same(OpenVinoNet(trial), model, image_size(cfg))
+        check_same(OpenVinoNet(trial), model, image_size(config))
         for suffix in (".bin", SUFFIX):  # the .xml last: it is the one that is opened
             with atomic_path(path.with_suffix(suffix)) as temporary:
                 temporary.write_bytes(trial.with_suffix(suffix).read_bytes())

@@ -7,30 +7,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
-from yacs.config import CfgNode
 
-from fidip import build
+from fidip.build import build_codec, build_estimator, build_model, image_size
 from fidip.codec import HeatmapCodec
-from fidip.config import load_config, result_keys
-from fidip.errors import ConfigError, DataError, FidipError
+from fidip.config import Config, read_settings, result_keys
+from fidip.errors import DataError, FidipError
 from fidip.geometry import clip_box, crop_matrix
 from fidip.inference import Estimator
 from fidip.media import onnx, openvino
-from fidip.media.backends import BACKENDS, load_network
+from fidip.media.backends import load_network
 from fidip.media.boxes import cut, inside, person_box, pose_box, presence, whole_frame
 from fidip.media.finder import Finder
 from fidip.media.poses import Poses, stack_poses
 from fidip.media.tracks import MIN_SCORE
 from fidip.models import PoseNet, load_weights, network_class
-from fidip.packaged import DEFAULT, find_weights, packaged_models
+from fidip.packaged import find_weights
 from fidip.runtime import choose_device, fingerprint, logger
-from fidip.skeleton import COCO17, Skeleton
+from fidip.skeleton import COCO17, Skeleton, find_skeleton
 
 # what of a config, besides the weights, changes the joints that are predicted
 _KEYS = ("MODEL.NAME", "MODEL.EXTRA", "MODEL.NUM_JOINTS", "MODEL.IMAGE_SIZE", "MODEL.HEATMAP_SIZE", "MODEL.SIGMA",
@@ -111,12 +109,17 @@ class Predictor:
 
     @classmethod
     def from_checkpoint(
-        cls, cfg: CfgNode, weights: str | Path, device: str = "auto", flip: bool = False, batch: int = 16
+        cls,
+        config: Config,
+        weights: str | Path,
+        device: str = "auto",
+        flip: bool = False,
+        batch: int = 16,
     ) -> "Predictor":
         """The network of a config with a weights file. Raises WeightsError for one that does not fit."""
-        model = build.build_model(cfg)
+        model = build_model(config)
         load_weights(model, weights)
-        return cls.from_net(cfg, model, digest(find_weights(weights)), device, flip, batch)
+        return cls.from_net(config, model, digest(find_weights(weights)), device, flip, batch)
 
     @classmethod
     def from_bundle(
@@ -128,13 +131,13 @@ class Predictor:
         backend: str = "auto",
     ) -> "Predictor":
         """The network of one file that carries its config (`fidip export`), run by ``backend``."""
-        cfg, net = load_network(path, backend, device)
-        return cls.from_net(cfg, net, digest(Path(path)), device, flip, batch)
+        settings, net = load_network(path, backend, device)
+        return cls.from_net(settings, net, digest(Path(path)), device, flip, batch)
 
     @classmethod
     def from_net(
         cls,
-        cfg: CfgNode,
+        config: Config,
         net: nn.Module,
         weights: str,
         device: str = "auto",
@@ -142,15 +145,15 @@ class Predictor:
         batch: int = 16,
     ) -> "Predictor":
         """A network made elsewhere, with codec, crops and skeleton of a config. weights: their digest."""
-        chosen = choose_device(device)
-        # an empty test loader says how testing crops and decodes
-        testing: Any = build.plain_loader(cfg, []).dataset
-        keys = {key: value for key, value in result_keys(cfg, testing=True).items() if key.startswith(_KEYS)}
-        size, skeleton = testing.policy.size, testing.policy.skeleton
+        settings, chosen = read_settings(config), choose_device(device)
+        keys = {
+            key: value for key, value in result_keys(settings, testing=True).items() if key.startswith(_KEYS)
+        }
+        size, skeleton = image_size(settings), find_skeleton(settings.DATASET.SKELETON)
         name = fingerprint([keys, weights, flip])
-        kind = network_class(cfg["MODEL"]["NAME"])
-        predictor = cls(net, testing.codec, size, skeleton, chosen, flip, True, batch, name, kind)
-        predictor.estimator = build.build_estimator(cfg, net, chosen)
+        kind = network_class(settings.MODEL.NAME)
+        predictor = cls(net, build_codec(settings), size, skeleton, chosen, flip, True, batch, name, kind)
+        predictor.estimator = build_estimator(settings, net, chosen)
         predictor.estimator.flip = flip
         return predictor
 
@@ -311,80 +314,6 @@ class Predictor:
         if self.kind.maps_sum_to_one:
             return min(1.0, 1 / (2 * math.pi * self.estimator.codec.sigma**2))
         return 1.0
-
-
-def load(
-    model: str | Path = "default",
-    device: str = "auto",
-    flip: bool = True,
-    batch: int = 16,
-    backend: str = "auto",
-) -> Predictor:
-    """Load a pose network that is ready to use.
-
-    Args:
-        model: "default", the name of packaged weights (``fidip weights``), a bundle (.safetensors, .onnx, .xml), or a
-            checkpoint whose run folder has its config.yaml.
-        device: auto, cpu, cuda, cuda:N or mps.
-        flip: average with the mirrored image: 2 AP more with the default model, half the speed.
-        batch: crops that go through the network together.
-        backend: what runs the network: auto, torch, openvino, or onnxruntime (for an .onnx).
-
-    Raises:
-        ConfigError: for an unknown name, and for a checkpoint without a config.
-        WeightsError, DataError: for a file that cannot be used.
-    """
-    packaged = packaged_models()
-    facts = packaged.get(DEFAULT if str(model) == "default" else str(model))
-    if facts is not None:
-        cfg = load_config(facts.config)
-        predictor = Predictor.from_checkpoint(cfg, facts.name, device, flip, batch)
-        predictor.title = f"{facts.title} ({facts.licence}, {facts.holder})"
-        return run_by(predictor, backend)
-    path = Path(model)
-    if not path.is_file():
-        raise ConfigError(
-            f"unknown model {str(model)!r}: no such file, and packaged are {', '.join(packaged)}; see `fidip weights`"
-        )
-    config = path.parent / "config.yaml"
-    if path.suffix in BACKENDS and not (path.suffix == ".safetensors" and config.is_file()):
-        predictor = Predictor.from_bundle(path, device, flip, batch, backend)
-    elif config.is_file():
-        predictor = run_by(Predictor.from_checkpoint(load_config(config), path, device, flip, batch), backend)
-    else:
-        raise ConfigError(
-            f"checkpoint {path}: there is no config.yaml beside it; name its config with --cfg FILE, or give a bundle "
-            f"({', '.join(BACKENDS)})"
-        )
-    predictor.title = f"{path.name}, under the licence of those who trained it"
-    return predictor
-
-
-def run_by(predictor: Predictor, backend: str) -> Predictor:
-    """Have a checkpoint's network run by auto, torch or openvino. Raises ConfigError for another backend."""
-    if backend == "openvino":
-        predictor.accelerate()
-    elif backend not in ("auto", "torch"):
-        raise ConfigError(
-            f"backend {backend!r} needs an exported network as model; make one with `fidip export --format onnx`"
-        )
-    return predictor
-
-
-def load_named(
-    model: str | None,
-    bundle: Path | None,
-    device: str = "auto",
-    flip: bool = True,
-    batch: int = 16,
-    backend: str = "auto",
-) -> Predictor:
-    """Load what the options --model and --bundle name; the default without either. The rest is as in ``load``."""
-    if bundle is None:
-        return load(model or "default", device, flip, batch, backend)
-    predictor = Predictor.from_bundle(bundle, device, flip, batch, backend)
-    predictor.title = f"{bundle.name}, under the licence of those who trained it"
-    return predictor
 
 
 def digest(path: Path) -> str:

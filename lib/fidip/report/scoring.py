@@ -5,12 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from yacs.config import CfgNode
-
-from fidip import build
-from fidip.config import load_config
+from fidip.config import Settings, load_config
 from fidip.errors import FidipError
 from fidip.evaluation import CocoEvaluator, Match
+from fidip.loading import build_evaluator, read_content, split_to_test
 from fidip.report.calibration import Reliability, joint_scores, person_scores, reliability
 from fidip.report.runs import CONFIG, Run, score
 from fidip.runtime import fingerprint
@@ -79,10 +77,10 @@ def score_runs(runs: Sequence[Run], overrides: Sequence[str] = (), resamples: in
     return found
 
 
-def _truth(cfg: CfgNode, run: Run) -> Truth:
-    split = build.split_to_test(cfg)
-    content = build.read_content(cfg, split)
-    evaluator = build.build_evaluator(cfg, split, content)
+def _truth(settings: Settings, run: Run) -> Truth:
+    split = split_to_test(settings)
+    content = read_content(settings, split)
+    evaluator = build_evaluator(settings, split, content)
     facts = [content["images"], content["annotations"], evaluator.area, evaluator.skeleton.name]
     exif = bool(run.config.get("DATASET.EXIF", False))
     return Truth(evaluator, split.image_folder, exif, fingerprint([*facts, str(split.image_folder), exif]))

@@ -12,9 +12,9 @@ from typing import Any
 
 import torch
 
-from fidip import build
-from fidip.config import check_for_testing, check_for_training, load_config, result_keys
+from fidip.config import check_for_testing, check_for_training, load_settings, result_keys
 from fidip.errors import FidipError
+from fidip.loading import build_training_records, read_content, split_to_test
 from fidip.runtime import choose_device, fingerprint, leaving_at_sigterm, read_json, write_json
 from fidip.tables.spec import METRICS
 from fidip.testing import run_test
@@ -39,16 +39,16 @@ class Job:
 
     def load(self) -> Any:
         """The config with the job's seed."""
-        return load_config(self.config, [*self.overrides, "SEED", str(self.seed)])
+        return load_settings(self.config, [*self.overrides, "SEED", str(self.seed)])
 
     def tests_only(self) -> bool:
         """Whether nothing is trained, so that the seed changes nothing."""
-        return build.is_test_only(self.load())
+        return bool(self.load().TEST.MODEL_FILE)
 
     def key(self) -> str:
         """Fingerprint of all in the config that changes the result."""
-        cfg = self.load()
-        return fingerprint([result_keys(cfg), result_keys(cfg, testing=True)])
+        settings = self.load()
+        return fingerprint([result_keys(settings), result_keys(settings, testing=True)])
 
     def done(self) -> dict[str, Any] | None:
         """The record of this run, if it is done under the same config."""
@@ -60,14 +60,14 @@ class Job:
 
 def missing(job: Job) -> str:
     """What a run lacks, in words that say where it comes from; empty when it can start."""
-    cfg = job.load()
+    settings = job.load()
     try:
         if job.tests_only():
-            check_for_testing(cfg)
+            check_for_testing(settings)
         else:
-            check_for_training(cfg)
-            build.build_training_records(cfg)
-        build.read_content(cfg, build.split_to_test(cfg))
+            check_for_training(settings)
+            build_training_records(settings)
+        read_content(settings, split_to_test(settings))
     except FidipError as error:
         return str(error)
     return ""
@@ -80,15 +80,15 @@ def run_job(job: Job) -> dict[str, Any]:
     """
     if job.threads:
         torch.set_num_threads(job.threads)
-    cfg, start = job.load(), time.perf_counter()
+    settings, start = job.load(), time.perf_counter()
     if job.tests_only():
-        tests = {"last": run_test(cfg, job.config)}
+        tests = {"last": run_test(settings, job.config)}
         seconds = time.perf_counter() - start
     else:
-        trained = run_training(cfg, job.config)
+        trained = run_training(settings, job.config)
         tests, seconds = trained.tests, trained.seconds
     outcome = tests["last"]
-    found, (area, device) = build.split_to_test(cfg), build.test_facts(cfg)
+    found = split_to_test(settings)
     record = {
         "row": job.row,
         "seed": job.seed,
@@ -99,9 +99,9 @@ def run_job(job: Job) -> dict[str, Any]:
         "gflops": outcome.metrics["gflops_published"],
         "results": str(outcome.folder / f"keypoints_{found.name}_results_0.json"),
         "annotations": str(found.annotation_file),
-        "area": area,
-        "skeleton": build.joint_set(cfg),
-        "device": str(choose_device(device)),
+        "area": settings.TEST.AREA,
+        "skeleton": settings.DATASET.SKELETON,
+        "device": str(choose_device(settings.DEVICE)),
         "threads": torch.get_num_threads(),
         "seconds": round(seconds, 1),
     }

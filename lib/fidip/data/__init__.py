@@ -1,0 +1,1 @@
+"""Data sets: readers of annotations and images, augmentation, samplers, audit."""
