@@ -107,6 +107,18 @@ def test_predict_takes_overrides_behind_its_sources(monkeypatch):
         cli.main(["predict", "SEED", "3", "--cfg", "x.yaml"])
 
 
+def test_report_takes_overrides_behind_its_runs(monkeypatch, tmp_path):
+    given = []
+    monkeypatch.setattr("fidip.report.read_runs", lambda runs: given.append(runs))
+    monkeypatch.setattr(
+        "fidip.report.write_report", lambda out, runs, options: given.append((out.touch(), options))
+    )
+    words = ["a", "x=b", "DATASET.ROOT", "data", "--root", "other", "--out", str(tmp_path / "page.html")]
+    assert cli.main(["report", *words]) == 0
+    assert given[0] == ["a", "x=b"]
+    assert given[1][1].overrides == ["DATASET.ROOT", "other", "DATASET.ROOT", "data"]
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_explains_itself(name, capsys):
     with pytest.raises(SystemExit) as stop:

@@ -119,6 +119,13 @@ def test_detected_boxes_can_be_used(place):
     assert sorted(r["image_id"] for r in results) == [1, 2]  # equal poses of one picture: one is suppressed
 
 
+def test_weights_device_and_folder_can_be_given_as_options(place):
+    assert run_tests(["--cfg", "tiny.yaml", "--weights", "tiny.pth", "--device", "cpu", "--out", "runs"]) == 0
+    (file,) = Path("runs").glob("*/metrics.json")
+    assert json.loads(file.read_text())["checkpoint"] == "tiny.pth" and not Path("output").exists()
+    assert load_config(file.parent / "config.yaml").DEVICE == "cpu"
+
+
 def annotations(change):
     file = Path("data/annotations/person_keypoints_infants.json")
     content = json.loads(file.read_text())
