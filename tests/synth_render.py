@@ -8,8 +8,7 @@ import numpy as np
 import torch
 
 from infantsynth.body import PART_NAMES, load_body
-from infantsynth.camera import look_at
-from infantsynth.scene.spec import AreaLight, BodyInScene, Environment, Material, Mesh, SceneSpec
+from infantsynth.spec import AreaLight, BodyInScene, Environment, Material, Mesh, SceneSpec, look_at
 
 GREY = np.array([0.5, 0.5, 0.5], np.float32)
 SKY = Environment(np.ones(3))

@@ -7,9 +7,8 @@ from figures import POSE
 from scipy.spatial import cKDTree
 
 from infantsynth.body import PART_NAMES
-from infantsynth.camera import look_at
 from infantsynth.scene.flesh import _neighbours
-from infantsynth.scene.spec import BodyInScene, Environment, Material, Mesh, SceneSpec
+from infantsynth.spec import BodyInScene, Environment, Material, Mesh, SceneSpec, look_at
 
 GREY = Material(np.array([0.5, 0.5, 0.5], np.float32))
 DISTANCE = 2.0  # m from the camera to the plate

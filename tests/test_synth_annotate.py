@@ -11,8 +11,8 @@ from synth_scene import DISTANCE, KEYPOINTS, LEFT_WRIST, plate, scene
 from fidip.errors import DataError
 from fidip.skeleton import COCO17
 from infantsynth.annotate import annotate, depth_map, image_record, part_map, space_labels
-from infantsynth.camera import look_at
 from infantsynth.render.zbuffer import rasterise
+from infantsynth.spec import look_at
 
 SYRIP_IMAGE = {"file_name", "is_synthetic", "frame_id", "height", "id", "is_labeled", "nframes",
                "original_file_name", "width", "image_source", "posture"}  # fmt: skip

@@ -18,7 +18,7 @@ from infantsynth.generate import Labels
 from infantsynth.look import PictureLook
 from infantsynth.priors import JointLimits
 from infantsynth.scene.settle import pose_body
-from infantsynth.scene.spec import WORN
+from infantsynth.spec import WORN
 
 LOOK = PictureLook(
     mode="raster", place="scene", size=(96, 72), samples=1, postures=("supine",), blanket=0.0, toys=0.0

@@ -10,7 +10,7 @@ from infantsynth.look import PictureLook
 from infantsynth.render.mitsuba_scene import relief_bitmap
 from infantsynth.render.path import PathRenderer
 from infantsynth.scene.sample import sample_scene
-from infantsynth.scene.spec import Material
+from infantsynth.spec import Material
 
 pytest.importorskip("mitsuba")
 

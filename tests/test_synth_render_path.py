@@ -8,11 +8,10 @@ from synth_render import GREY, facing, iou, lamp, mannequin, matt, outline, quar
 
 from fidip.errors import ConfigError, DataError
 from infantsynth.annotate import label_keypoints
-from infantsynth.camera import Camera
 from infantsynth.render import film, probe, raster
 from infantsynth.render.path import PathRenderer
 from infantsynth.render.zbuffer import rasterise
-from infantsynth.scene.spec import Environment, Material
+from infantsynth.spec import Camera, Environment, Material
 
 pytest.importorskip("mitsuba")
 

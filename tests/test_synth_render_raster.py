@@ -10,7 +10,7 @@ from infantsynth.annotate import label_keypoints
 from infantsynth.render import film, raster
 from infantsynth.render.environment import Dome, incident, picture_directions
 from infantsynth.render.zbuffer import rasterise
-from infantsynth.scene.spec import Environment, Material
+from infantsynth.spec import Environment, Material
 
 VIEWS = [(-90, 10, 0.0), (-50, 30, 0.4), (-130, 60, 2.0), (90, 10, 0.0), (0, 20, -1.0), (180, -20, 3.0)]
 

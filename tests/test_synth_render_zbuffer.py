@@ -6,9 +6,8 @@ from synth_render import mannequin, matt, posed, square
 
 from fidip.errors import DataError
 from infantsynth.annotate import label_keypoints
-from infantsynth.camera import look_at
 from infantsynth.render.zbuffer import enlarged, rasterise, visible_fraction
-from infantsynth.scene.spec import Mesh
+from infantsynth.spec import Mesh, look_at
 
 LEFT_WRIST, RIGHT_WRIST = 9, 10
 

@@ -12,7 +12,7 @@ from pycocotools import mask as coco_mask
 
 from fidip.errors import DataError
 from infantsynth.render.zbuffer import Buffers, rasterise, visible_fraction
-from infantsynth.scene.spec import WORN, Mesh, SceneSpec
+from infantsynth.spec import WORN, Mesh, SceneSpec
 
 Array = np.ndarray
 

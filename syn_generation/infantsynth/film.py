@@ -21,7 +21,7 @@ from infantsynth.priors.anatomy import family
 from infantsynth.scene.person import clothe, in_scene, texture_side
 from infantsynth.scene.sample import part_streams, sample_scene, texture_source
 from infantsynth.scene.settle import pose_body
-from infantsynth.scene.spec import WORN, SceneSpec
+from infantsynth.spec import WORN, SceneSpec
 from infantsynth.workers import Make, Product
 
 Array = np.ndarray

@@ -15,8 +15,8 @@ from fidip.runtime import fingerprint
 from infantsynth.annotate import annotate, depth_map, image_record, part_map, space_labels
 from infantsynth.merge import Merged, merge, require_own
 from infantsynth.render.zbuffer import rasterise
-from infantsynth.scene.spec import SceneSpec
 from infantsynth.shards import ShardFolder
+from infantsynth.spec import SceneSpec
 from infantsynth.webdataset import pack
 from infantsynth.workers import Crew, Made, Make, Product, Recipe, make_shards
 

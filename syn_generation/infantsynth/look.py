@@ -10,7 +10,7 @@ import numpy as np
 
 from fidip.errors import ConfigError, DataError
 from infantsynth.generate import Artist
-from infantsynth.scene.spec import SceneSpec
+from infantsynth.spec import SceneSpec
 
 Array = np.ndarray
 Draw = Callable[[SceneSpec, int], Array]  # scene, seed -> RGB uint8 (H, W, 3)

@@ -14,7 +14,6 @@ from scipy.spatial.transform import Rotation
 import fidip
 from fidip.errors import ConfigError
 from infantsynth.body import BodyModel, load_body
-from infantsynth.camera import Camera
 from infantsynth.generate import Labels, label, picture_seed
 from infantsynth.look import PictureLook, content_of
 from infantsynth.poses import FitPool, from_fits, legacy_rotation, uniform_rotation
@@ -23,7 +22,7 @@ from infantsynth.scene.lights import draw_lighting
 from infantsynth.scene.person import clothe, in_scene
 from infantsynth.scene.sample import background_source, light_source, texture_source
 from infantsynth.scene.settle import pose_body
-from infantsynth.scene.spec import SceneSpec
+from infantsynth.spec import Camera, SceneSpec
 from infantsynth.workers import Make, Product
 
 Array = np.ndarray

@@ -19,7 +19,7 @@ from infantsynth.appearance.outfit import Chest, Outfit, draw_outfit
 from infantsynth.appearance.skin import SkinTone, draw_tone, paint_skin
 from infantsynth.appearance.source import TextureSource
 from infantsynth.appearance.studio import TEXTURE_SIZE, Studio, prepare
-from infantsynth.scene.spec import Material, Mesh
+from infantsynth.spec import Material, Mesh
 
 Array = np.ndarray
 

@@ -6,7 +6,7 @@ from infantsynth.appearance.footwear import mitten, sock
 from infantsynth.appearance.headwear import hat, headband, pacifier
 from infantsynth.appearance.outfit import Chest, Outfit
 from infantsynth.appearance.studio import Studio
-from infantsynth.scene.spec import Mesh
+from infantsynth.spec import Mesh
 
 Array = np.ndarray
 

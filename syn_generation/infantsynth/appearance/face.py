@@ -9,7 +9,7 @@ from infantsynth.appearance.cloth_paint import Canvas
 from infantsynth.appearance.color import to_lab, to_rgb
 from infantsynth.appearance.skin import SkinTone, texture_noise
 from infantsynth.appearance.studio import Studio
-from infantsynth.scene.spec import Material, Mesh
+from infantsynth.spec import Material, Mesh
 
 Array = np.ndarray
 

@@ -7,7 +7,7 @@ from infantsynth.appearance.anatomy import PARTS
 from infantsynth.appearance.frames import follow
 from infantsynth.appearance.studio import Studio
 from infantsynth.appearance.swatch import Swatch
-from infantsynth.scene.spec import Mesh
+from infantsynth.spec import Mesh
 
 Array = np.ndarray
 

@@ -10,7 +10,7 @@ from infantsynth.appearance.cloth_paint import Canvas
 from infantsynth.appearance.fabric import vertex_normals
 from infantsynth.appearance.skin import SkinTone, texture_noise
 from infantsynth.appearance.studio import Studio
-from infantsynth.scene.spec import Material, Mesh
+from infantsynth.spec import Material, Mesh
 
 Array = np.ndarray
 

@@ -10,7 +10,7 @@ from infantsynth.appearance.frames import Frame, follow
 from infantsynth.appearance.outfit import Chest
 from infantsynth.appearance.solids import Solid, ball, merged, ring
 from infantsynth.appearance.studio import Studio
-from infantsynth.scene.spec import Material, Mesh
+from infantsynth.spec import Material, Mesh
 
 Array = np.ndarray
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
-from infantsynth.scene.spec import Material, Mesh
+from infantsynth.spec import Material, Mesh
 
 Array = np.ndarray
 

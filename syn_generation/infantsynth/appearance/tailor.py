@@ -10,7 +10,7 @@ from infantsynth.appearance.anatomy import PARTS, Anatomy
 from infantsynth.appearance.cutting import Cut, rim, whole
 from infantsynth.appearance.fabric import Fabric, vertex_normals
 from infantsynth.appearance.garment import Garment
-from infantsynth.scene.spec import Material, Mesh
+from infantsynth.spec import Material, Mesh
 
 Array = np.ndarray
 

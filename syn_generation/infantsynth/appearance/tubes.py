@@ -7,7 +7,7 @@ from scipy.spatial import cKDTree
 
 from infantsynth.appearance import noise
 from infantsynth.appearance.swatch import Swatch
-from infantsynth.scene.spec import Material, Mesh
+from infantsynth.spec import Material, Mesh
 
 Array = np.ndarray
 

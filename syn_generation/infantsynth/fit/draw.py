@@ -9,10 +9,9 @@ from fidip.pixels import read_rgb
 from fidip.runtime import atomic_path, write_text
 from fidip.skeleton import COCO17
 from infantsynth.body import BodyModel
-from infantsynth.camera import Camera
 from infantsynth.fit.outcome import Outcome
 from infantsynth.render.zbuffer import rasterise
-from infantsynth.scene.spec import Material, Mesh
+from infantsynth.spec import Camera, Material, Mesh
 
 Array = np.ndarray
 

@@ -4,7 +4,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from infantsynth.scene.spec import AreaLight, Environment
+from infantsynth.spec import AreaLight, Environment
 
 Array = np.ndarray
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from infantsynth.render.environment import incident
 from infantsynth.render.film import LUMINANCE
-from infantsynth.scene.spec import SceneSpec
+from infantsynth.spec import SceneSpec
 
 Array = np.ndarray
 

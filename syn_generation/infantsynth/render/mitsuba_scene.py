@@ -12,10 +12,9 @@ import cv2
 import numpy as np
 
 from fidip.errors import DataError
-from infantsynth.camera import Camera
 from infantsynth.render.environment import light_axes
 from infantsynth.render.normals import face_normals, vertex_normals
-from infantsynth.scene.spec import AreaLight, Environment, Material, Mesh, SceneSpec
+from infantsynth.spec import AreaLight, Camera, Environment, Material, Mesh, SceneSpec
 
 Array = np.ndarray
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from infantsynth.scene.spec import Mesh
+from infantsynth.spec import Mesh
 
 Array = np.ndarray
 

@@ -14,7 +14,7 @@ from infantsynth.render.exposure import metered
 from infantsynth.render.probe import VARIANTS, choose_variant
 from infantsynth.render.surface import gather
 from infantsynth.render.zbuffer import rasterise
-from infantsynth.scene.spec import SceneSpec
+from infantsynth.spec import SceneSpec
 
 Array = np.ndarray
 logger = logging.getLogger("fidip")

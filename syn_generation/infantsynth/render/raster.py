@@ -2,12 +2,11 @@
 
 import numpy as np
 
-from infantsynth.camera import Camera
 from infantsynth.render import environment, film, shadow
 from infantsynth.render.exposure import metered
 from infantsynth.render.surface import Surface, gather
 from infantsynth.render.zbuffer import Buffers, enlarged, rasterise
-from infantsynth.scene.spec import AreaLight, SceneSpec
+from infantsynth.spec import AreaLight, Camera, SceneSpec
 
 Array = np.ndarray
 

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from infantsynth.camera import Camera, look_at
 from infantsynth.render.zbuffer import rasterise
-from infantsynth.scene.spec import AreaLight, Mesh
+from infantsynth.spec import AreaLight, Camera, Mesh, look_at
 
 Array = np.ndarray
 

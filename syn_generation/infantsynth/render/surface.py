@@ -5,12 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from infantsynth.camera import Camera
 from infantsynth.render.film import to_linear
 from infantsynth.render.normals import face_normals, vertex_normals
 from infantsynth.render.texture import make_texture, mean_color, slope_texture
 from infantsynth.render.zbuffer import Buffers
-from infantsynth.scene.spec import Mesh
+from infantsynth.spec import Camera, Mesh
 
 Array = np.ndarray
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from infantsynth.scene.spec import Material
+from infantsynth.spec import Material
 
 Array = np.ndarray
 

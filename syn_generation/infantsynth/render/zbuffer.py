@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from fidip.errors import DataError
-from infantsynth.camera import Camera
 from infantsynth.render import scanline
-from infantsynth.scene.spec import Mesh
+from infantsynth.spec import Camera, Mesh
 
 Array = np.ndarray
 

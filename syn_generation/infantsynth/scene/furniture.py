@@ -7,7 +7,7 @@ from infantsynth.appearance import TextureSource
 from infantsynth.scene.materials import plain, surface_material
 from infantsynth.scene.places import Place
 from infantsynth.scene.primitives import Shape, box, cushion, joined, surface, tube
-from infantsynth.scene.spec import Mesh
+from infantsynth.spec import Mesh
 
 Array = np.ndarray
 

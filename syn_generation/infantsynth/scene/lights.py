@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from fidip.errors import DataError
-from infantsynth.scene.spec import AreaLight, Environment
+from infantsynth.spec import AreaLight, Environment
 
 Array = np.ndarray
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from infantsynth.appearance import TextureSource
-from infantsynth.scene.spec import Material
+from infantsynth.spec import Material
 
 Array = np.ndarray
 

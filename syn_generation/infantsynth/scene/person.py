@@ -15,7 +15,7 @@ from infantsynth.poses.rotation import LEGACY_STEPS
 from infantsynth.scene.options import ADULT_POSTURES, SceneOptions
 from infantsynth.scene.places import Place, draw_place
 from infantsynth.scene.settle import PosedBody, Settled, badness, pose_body, settle
-from infantsynth.scene.spec import BodyInScene
+from infantsynth.spec import BodyInScene
 
 Array = np.ndarray
 

@@ -9,16 +9,15 @@ from scipy.spatial.transform import Rotation
 
 from infantsynth.appearance import Dressed, TextureSource
 from infantsynth.body import PART_NAMES, BodyModel
-from infantsynth.camera import Camera
 from infantsynth.scene.drape import Blanket, drape, over_body
 from infantsynth.scene.furniture import caregiver_arm, crib_rails, handhold
 from infantsynth.scene.materials import surface_material
 from infantsynth.scene.options import SceneOptions
 from infantsynth.scene.places import Place
 from infantsynth.scene.settle import Settled
-from infantsynth.scene.spec import Mesh
 from infantsynth.scene.support import Bedding, top
 from infantsynth.scene.toys import scatter
+from infantsynth.spec import Camera, Mesh
 
 Array = np.ndarray
 Rngs = dict[str, np.random.Generator]

@@ -10,7 +10,7 @@ from infantsynth.scene.furniture import clutter, curtain
 from infantsynth.scene.materials import plain, surface_material
 from infantsynth.scene.places import Place
 from infantsynth.scene.primitives import Shape, box, surface
-from infantsynth.scene.spec import Mesh
+from infantsynth.spec import Mesh
 
 Array = np.ndarray
 

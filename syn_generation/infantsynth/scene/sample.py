@@ -19,9 +19,9 @@ from infantsynth.scene.props import Stage, extent, furnish, holds_on
 from infantsynth.scene.room import build_room, plan_room
 from infantsynth.scene.settle import PosedBody, Settled
 from infantsynth.scene.sight import look
-from infantsynth.scene.spec import SceneSpec
 from infantsynth.scene.support import press
 from infantsynth.scene.viewpoint import Frame, beside, sample_camera
+from infantsynth.spec import SceneSpec
 
 Array = np.ndarray
 

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from infantsynth.annotate import label_keypoints, person_mask, whole_mask
-from infantsynth.camera import Camera
 from infantsynth.render.zbuffer import rasterise
-from infantsynth.scene.spec import SceneSpec
+from infantsynth.spec import Camera, SceneSpec
 
 LEAST_JOINTS = 8  # of 17 that are to be seen
 LEAST_AREA = 0.03  # share of the picture that the person is to cover

@@ -8,7 +8,7 @@ from scipy.spatial.transform import Rotation
 from infantsynth.appearance import TextureSource
 from infantsynth.scene.materials import plain, surface_material, toy_color
 from infantsynth.scene.primitives import Shape, box, cushion, joined, lattice, revolved, ring, sphere, tube
-from infantsynth.scene.spec import Material, Mesh
+from infantsynth.spec import Material, Mesh
 
 Array = np.ndarray
 Piece = tuple[Shape, Material, float]  # shape standing on z = 0, material, side of the material's tile in m

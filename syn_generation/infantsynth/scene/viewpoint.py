@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from infantsynth.camera import Camera, look_at
+from infantsynth.spec import Camera, look_at
 
 Array = np.ndarray
 
