@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from infantsynth.render import film
-from infantsynth.render.effects import NO_FAULTS, CameraFaults, develop
+from infantsynth.render import develop
+from infantsynth.render.develop import NO_FAULTS, CameraFaults, develop
 
 
 def grey(value=118, shape=(240, 320, 3)):
@@ -34,7 +34,7 @@ def test_noise_is_as_strong_as_it_says_and_grows_with_light():
     assert 0.02 < max(spread) < 0.05 and min(spread) < 0.006
     noisy = max(range(40), key=spread.__getitem__)
     dark, bright = (
-        film.to_linear(develop(grey(value), np.random.default_rng(noisy), faults) / 255).std()
+        develop.to_linear(develop(grey(value), np.random.default_rng(noisy), faults) / 255).std()
         for value in (40, 180)
     )
     assert bright > 2 * dark
@@ -53,7 +53,7 @@ def test_shaking_smears_a_point_along_a_line():
     picture = grey(0, (101, 101, 3))
     picture[50, 50] = 255
     faults = replace(NO_FAULTS, motion=1.0, shake=80.0)
-    light = film.to_linear(develop(picture, np.random.default_rng(3), faults) / 255)[..., 0]
+    light = develop.to_linear(develop(picture, np.random.default_rng(3), faults) / 255)[..., 0]
     y, x = np.nonzero(light)
     assert light.sum() == pytest.approx(1, abs=0.05)
     lengths = np.sqrt(np.linalg.eigvalsh(np.cov(np.stack([x, y]))))
@@ -69,7 +69,7 @@ def test_corners_are_darker_than_the_middle():
 def test_tint_and_exposure_have_the_spread_that_is_asked_for():
     faults = replace(NO_FAULTS, tint=0.1, exposure=0.3)
     light = [
-        film.to_linear(develop(grey(90), np.random.default_rng(seed), faults)[0, 0] / 255.0)
+        develop.to_linear(develop(grey(90), np.random.default_rng(seed), faults)[0, 0] / 255.0)
         for seed in range(300)
     ]
     stops, warmth = np.log2(np.stack(light)[:, 1]), np.log(np.stack(light)[:, 0] / np.stack(light)[:, 2])

@@ -8,7 +8,7 @@ from synth_render import GREY, facing, iou, lamp, mannequin, matt, outline, quar
 
 from fidip.errors import ConfigError, DataError
 from infantsynth.annotate import label_keypoints
-from infantsynth.render import film, probe, raster
+from infantsynth.render import develop, path, raster
 from infantsynth.render.path import PathRenderer
 from infantsynth.render.zbuffer import rasterise
 from infantsynth.spec import Camera, Environment, Material
@@ -24,7 +24,7 @@ def noisy():
 
 
 def srgb(linear):
-    return np.rint(film.to_srgb(np.asarray(linear)) * 255).astype(int)
+    return np.rint(develop.to_srgb(np.asarray(linear)) * 255).astype(int)
 
 
 @pytest.mark.parametrize("view", [(-90, 10, 0.0), (-130, 60, 2.0)])
@@ -55,7 +55,7 @@ def test_labelled_wrists_have_the_colour_of_their_side(noisy):
 def test_white_under_an_even_sky_is_as_bright_as_in_the_fast_mode(noisy):
     spec = facing([square(matt([0.9, 0.6, 0.3]), 5.0)], size=(32, 24))
     got = noisy.draw(spec, 2).reshape(-1, 3).astype(float).mean(axis=0)
-    assert np.abs(got - srgb(0.8 * film.to_linear([0.9, 0.6, 0.3]))).max() < 4
+    assert np.abs(got - srgb(0.8 * develop.to_linear([0.9, 0.6, 0.3]))).max() < 4
 
 
 def test_a_lamp_is_as_bright_as_its_formula(noisy):
@@ -63,7 +63,9 @@ def test_a_lamp_is_as_bright_as_its_formula(noisy):
     centre = 1.5 * np.array([np.sqrt(0.5), -np.sqrt(0.5), 0])
     black = Environment(np.full(3, 1e-5))
     spec = facing([square(matt([0.5] * 3), 1.0)], [lamp(centre, [30.0] * 3, 0.1)], black)
-    assert noisy.draw(spec, 3)[20:28, 28:36].mean() == pytest.approx(srgb(0.8 * film.to_linear(0.5)), abs=6)
+    assert noisy.draw(spec, 3)[20:28, 28:36].mean() == pytest.approx(
+        srgb(0.8 * develop.to_linear(0.5)), abs=6
+    )
 
 
 def test_pictures_on_surfaces_stand_upright(noisy):
@@ -152,7 +154,7 @@ def test_cameras_that_the_lens_cannot_have_are_refused(noisy):
 
 
 def test_llvm_draws_what_scalar_draws(noisy):
-    if not probe.works("llvm"):
+    if not path.works("llvm"):
         pytest.skip("no usable LLVM here")
     spec = mannequin(size=(48, 36), color=None)
     other = PathRenderer("llvm", samples=64, denoise=False)

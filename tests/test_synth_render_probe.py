@@ -5,47 +5,47 @@ import json
 import pytest
 
 from fidip.errors import ConfigError
-from infantsynth.render import probe
+from infantsynth.render import path
 
 
 @pytest.fixture
 def machine(monkeypatch, tmp_path):
     """Which variants work, and which were tried."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(probe, "require_mitsuba", lambda: None)
-    monkeypatch.setattr(probe, "version", lambda package: "3.9")
+    monkeypatch.setattr(path, "require_mitsuba", lambda: None)
+    monkeypatch.setattr(path, "version", lambda package: "3.9")
     able, tried = set(), []
 
     def works(variant):
         tried.append(variant)
         return variant in able
 
-    monkeypatch.setattr(probe, "works", works)
+    monkeypatch.setattr(path, "works", works)
     return able, tried
 
 
 def test_the_fastest_that_works_is_taken_and_remembered(machine):
     able, tried = machine
     able.update({"llvm", "scalar"})
-    assert probe.choose_variant() == "llvm" and tried == ["cuda", "llvm"]
-    assert probe.choose_variant() == "llvm" and len(tried) == 2
-    assert probe.choose_variant("llvm") == "llvm" and len(tried) == 2
+    assert path.choose_variant() == "llvm" and tried == ["cuda", "llvm"]
+    assert path.choose_variant() == "llvm" and len(tried) == 2
+    assert path.choose_variant("llvm") == "llvm" and len(tried) == 2
 
 
 def test_another_llvm_library_is_another_question(machine, monkeypatch):
     able, _tried = machine
     able.add("scalar")
-    assert probe.choose_variant() == "scalar"
+    assert path.choose_variant() == "scalar"
     able.add("llvm")
-    assert probe.choose_variant() == "scalar"
+    assert path.choose_variant() == "scalar"
     monkeypatch.setenv("DRJIT_LIBLLVM_PATH", "libLLVM-other.so")
-    assert probe.choose_variant() == "llvm"
+    assert path.choose_variant() == "llvm"
 
 
 def test_old_or_broken_memories_are_not_believed(machine, tmp_path, monkeypatch):
     able, _tried = machine
     able.add("scalar")
-    probe.choose_variant()
+    path.choose_variant()
     (file,) = tmp_path.rglob("renderer-*.json")
     able.add("cuda")
     for text in (
@@ -55,7 +55,7 @@ def test_old_or_broken_memories_are_not_believed(machine, tmp_path, monkeypatch)
         "[]",
     ):
         file.write_text(text)
-        assert probe.choose_variant() == "cuda"
+        assert path.choose_variant() == "cuda"
 
 
 def test_a_home_that_cannot_be_written_to_does_no_harm(machine, tmp_path, monkeypatch):
@@ -63,31 +63,31 @@ def test_a_home_that_cannot_be_written_to_does_no_harm(machine, tmp_path, monkey
     able.add("scalar")
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    assert probe.choose_variant() == "scalar"
+    assert path.choose_variant() == "scalar"
 
 
 def test_what_does_not_work_is_refused_with_a_remedy(machine):
     with pytest.raises(ConfigError, match="libllvm19"):
-        probe.choose_variant("llvm")
+        path.choose_variant("llvm")
     with pytest.raises(ConfigError, match="NVIDIA"):
-        probe.choose_variant("cuda")
+        path.choose_variant("cuda")
     with pytest.raises(ConfigError, match="auto, cuda, llvm, scalar"):
-        probe.choose_variant("vulkan")
+        path.choose_variant("vulkan")
     with pytest.raises(ConfigError, match="mode raster"):
-        probe.choose_variant()
+        path.choose_variant()
 
 
 def test_without_mitsuba_the_remedy_is_named(monkeypatch):
-    monkeypatch.setattr(probe.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(path.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"pip install 'fidip\[synth\]'"):
-        probe.choose_variant()
+        path.choose_variant()
 
 
 def test_a_trial_that_kills_its_process_is_a_no(monkeypatch):
-    monkeypatch.setattr(probe, "_TRIAL", "import os; os.abort()")
-    probe.works.cache_clear()
-    assert not probe.works("llvm")
-    monkeypatch.setattr(probe, "_TRIAL", "")
-    probe.works.cache_clear()
-    assert probe.works("llvm")
-    probe.works.cache_clear()
+    monkeypatch.setattr(path, "_TRIAL", "import os; os.abort()")
+    path.works.cache_clear()
+    assert not path.works("llvm")
+    monkeypatch.setattr(path, "_TRIAL", "")
+    path.works.cache_clear()
+    assert path.works("llvm")
+    path.works.cache_clear()

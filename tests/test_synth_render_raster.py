@@ -7,8 +7,8 @@ import pytest
 from synth_render import GREY, facing, iou, lamp, mannequin, matt, outline, quarters, spot, square
 
 from infantsynth.annotate import label_keypoints
-from infantsynth.render import film, raster
-from infantsynth.render.environment import Dome, incident, picture_directions
+from infantsynth.render import develop, raster
+from infantsynth.render.lighting import Dome, environment_directions, incident
 from infantsynth.render.zbuffer import rasterise
 from infantsynth.spec import Environment, Material
 
@@ -18,7 +18,7 @@ DIM = Environment(np.full(3, 0.05))
 
 
 def srgb(linear):
-    return np.rint(film.to_srgb(np.asarray(linear)) * 255).astype(int)
+    return np.rint(develop.to_srgb(np.asarray(linear)) * 255).astype(int)
 
 
 @pytest.mark.parametrize("view", VIEWS[:3])
@@ -51,7 +51,7 @@ def test_white_under_an_even_sky_has_the_value_that_the_meter_says():
     for level in (0.1, 3.0):
         spec = facing([square(matt([0.9, 0.6, 0.3]), 5.0)], environment=Environment(np.full(3, level)))
         picture = raster.draw(spec).astype(int)
-        assert np.abs(picture - srgb(0.8 * film.to_linear([0.9, 0.6, 0.3]))).max() <= 1
+        assert np.abs(picture - srgb(0.8 * develop.to_linear([0.9, 0.6, 0.3]))).max() <= 1
 
 
 def test_a_lamp_lights_by_the_inverse_square_and_the_cosine():
@@ -61,8 +61,8 @@ def test_a_lamp_lights_by_the_inverse_square_and_the_cosine():
     light = incident(spec.lights, spec.environment, np.zeros(3), np.array([0.0, -1, 0]))
     np.testing.assert_allclose(light, 30 * 0.02**2 * np.sqrt(0.5) / 1.5**2, rtol=1e-6)
     shaded = raster.draw(spec)[23:25, 31:33].mean()
-    once = srgb(0.8 * film.to_linear(0.5))
-    assert once <= shaded <= srgb(0.8 * film.to_linear(0.5) * 1.3)  # a little more comes back from around
+    once = srgb(0.8 * develop.to_linear(0.5))
+    assert once <= shaded <= srgb(0.8 * develop.to_linear(0.5) * 1.3)  # a little more comes back from around
     assert raster.draw(spec)[24, 50].mean() > shaded > raster.draw(spec)[24, 10].mean()
 
 
@@ -135,7 +135,7 @@ def test_the_same_scene_gives_the_same_bytes_and_is_not_changed():
 
 def test_the_dome_lights_like_the_sum_over_its_picture():
     environment = spot(20, turn=0.8)
-    directions, solid = picture_directions(32, 64, 0.8)
+    directions, solid = environment_directions(32, 64, 0.8)
     assert (solid * np.ones((32, 64))).sum() == pytest.approx(4 * np.pi, rel=1e-3)
     normals = np.random.default_rng(0).normal(size=(20, 3))
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)

@@ -106,7 +106,7 @@ class PictureLook:
         """The picture (H, W, 3) with a camera's faults."""
         if not self.effects:
             return picture
-        from infantsynth.render.effects import develop
+        from infantsynth.render.develop import develop
 
         return develop(picture, np.random.default_rng([seed, _EFFECTS]))
 

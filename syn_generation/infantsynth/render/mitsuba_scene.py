@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 
 from fidip.errors import DataError
-from infantsynth.render.environment import light_axes
-from infantsynth.render.normals import face_normals, vertex_normals
+from infantsynth.render.lighting import light_axes
+from infantsynth.render.surface import face_normals, vertex_normals
 from infantsynth.spec import AreaLight, Camera, Environment, Material, Mesh, SceneSpec
 
 Array = np.ndarray

@@ -1,26 +1,140 @@
-"""Path tracing with mitsuba 3: soft light, shadows and reflections, from few samples and a denoiser."""
+"""Trace paths with mitsuba 3: few samples, a denoiser, and the fastest variant that works."""
 
 import importlib
 import importlib.util
+import json
 import logging
+import os
+import platform
+import subprocess
+import sys
+import time
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
 from fidip.errors import ConfigError
-from infantsynth.render import film, mitsuba_scene
-from infantsynth.render.exposure import metered
-from infantsynth.render.probe import VARIANTS, choose_variant
+from fidip.runtime import fingerprint, write_json
+from infantsynth.render import develop, mitsuba_scene
+from infantsynth.render.develop import metered
 from infantsynth.render.surface import gather
 from infantsynth.render.zbuffer import rasterise
 from infantsynth.spec import SceneSpec
 
 Array = np.ndarray
+
 logger = logging.getLogger("fidip")
 
+VARIANTS = {
+    "cuda": "cuda_ad_rgb",
+    "llvm": "llvm_ad_rgb",
+    "scalar": "scalar_rgb",
+}  # fastest first; names of mitsuba
+_REMEDY = {
+    "cuda": "it needs an NVIDIA GPU and driver",
+    "llvm": "it needs LLVM 17 or newer (Debian, Ubuntu: apt-get install libllvm19), or DRJIT_LIBLLVM_PATH that names it",
+    "scalar": "install mitsuba anew: pip install --force-reinstall mitsuba",
+}
+_KEPT = 24 * 3600  # s; after that an answer is checked again, for libraries come and go
+_PATIENCE = 180  # s for one trial
+# a wrong LLVM does not raise, it ends the process: hence a process of its own
+_TRIAL = """
+import sys
+import mitsuba as mi
+mi.set_variant(sys.argv[1])
+scene = mi.load_dict({"type": "scene", "integrator": {"type": "path"}, "light": {"type": "constant"},
+    "ball": {"type": "sphere", "bsdf": {"type": "principled"}},
+    "sensor": {"type": "thinlens", "aperture_radius": 0.1, "focus_distance": 4.0,
+    "to_world": mi.ScalarTransform4f().look_at([0, 0, 4], [0, 0, 0], [0, 1, 0]),
+    "film": {"type": "hdrfilm", "width": 8, "height": 8}}})
+import numpy
+assert numpy.array(mi.render(scene, spp=1)).mean() > 0
+"""
 _EDGE = 3  # samples each way that tell how much of a pixel at the person's outline is background
 _BRIGHTEST = 20.0  # times white: brighter samples are single lucky paths, which the denoiser would spread
+
+
+def choose_variant(wanted: str = "auto") -> str:
+    """ "cuda", "llvm" or "scalar": the wanted variant, or the fastest that draws a tiny picture here.
+
+    The answer is remembered for a day per machine. DRJIT_LIBLLVM_PATH chooses the LLVM library, as everywhere.
+    Raises ConfigError where mitsuba is not installed or the wanted variant does not work.
+    """
+    if wanted != "auto" and wanted not in VARIANTS:
+        raise ConfigError(f"variant {wanted!r} is not known; choose from auto, {', '.join(VARIANTS)}")
+    require_mitsuba()
+    if wanted == "auto":
+        return _remembered(_machine()) or _find(_machine())
+    if wanted != "scalar" and _remembered(_machine()) != wanted and not works(wanted):
+        raise ConfigError(
+            f"the path tracer's variant {wanted} does not work here: {_REMEDY[wanted]}; or choose auto"
+        )
+    return wanted
+
+
+def require_mitsuba() -> None:
+    """Raise ConfigError, with the remedy, where mitsuba is not installed."""
+    if importlib.util.find_spec("mitsuba") is None:
+        raise ConfigError(
+            "path tracing needs mitsuba 3: pip install 'fidip[synth]', or draw with mode raster"
+        )
+
+
+@lru_cache(maxsize=8)
+def works(variant: str) -> bool:
+    """Whether a process of its own could draw with it."""
+    command = [sys.executable, "-c", _TRIAL, VARIANTS[variant]]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=_PATIENCE, check=False)  # noqa: S603
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    if done.returncode:
+        last = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
+        logger.debug("variant %s does not work: status %d %s", variant, done.returncode, last)
+    return done.returncode == 0
+
+
+def _find(machine: dict[str, Any]) -> str:
+    found = next((name for name in VARIANTS if works(name)), None)
+    if found is None:
+        raise ConfigError(
+            f"no variant of the path tracer works here: {_REMEDY['scalar']}; or draw with mode raster"
+        )
+    if found == "scalar":
+        logger.info(
+            "the path tracer runs without LLVM and takes about three times as long: %s", _REMEDY["llvm"]
+        )
+    try:
+        write_json(_memory(machine), {"variant": found, "time": time.time()})
+    except OSError as error:  # a home that cannot be written to costs a trial each time, no more
+        logger.debug("the renderer's variant is not remembered: %s", error)
+    return found
+
+
+def _remembered(machine: dict[str, Any]) -> str | None:
+    """The answer of the last day, if there is one that makes sense."""
+    try:
+        kept = json.loads(_memory(machine).read_text(encoding="utf-8"))
+        fresh = 0 <= time.time() - float(kept["time"]) < _KEPT
+        return str(kept["variant"]) if fresh and kept["variant"] in VARIANTS else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _machine() -> dict[str, Any]:
+    """What the answer depends on."""
+    names = ("DRJIT_LIBLLVM_PATH", "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH")
+    chosen = {name: os.environ.get(name, "") for name in names}
+    return {"node": platform.node(), "python": sys.executable, "mitsuba": version("mitsuba"), **chosen}
+
+
+def _memory(machine: dict[str, Any]) -> Path:
+    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(cache) / "fidip" / f"renderer-{fingerprint(machine)}.json"
 
 
 class PathRenderer:
@@ -52,7 +166,7 @@ class PathRenderer:
         if self.denoise:
             radiance = _denoise(spec, radiance)
         cover = np.ones(alpha.shape) if spec.background is None else _cover(spec)
-        return film.compose(film.develop_radiance(radiance, gains), cover, spec.background)
+        return develop.compose(develop.develop_radiance(radiance, gains), cover, spec.background)
 
     def _trace(self, spec: SceneSpec, seed: int) -> tuple[Array, Array]:
         """Radiance (H, W, 3) and share of paths (H, W) that met something, all finite.

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from infantsynth.render import environment, film, shadow
-from infantsynth.render.exposure import metered
+from infantsynth.render import develop, lighting
+from infantsynth.render.develop import metered
 from infantsynth.render.surface import Surface, gather
 from infantsynth.render.zbuffer import Buffers, enlarged, rasterise
 from infantsynth.spec import AreaLight, Camera, SceneSpec
@@ -26,7 +26,7 @@ def draw(spec: SceneSpec, supersample: int = 2) -> Array:
     drawn = buffers.mesh.ravel()[where] >= 0
     radiance[drawn] = _light(spec, view, buffers, where[drawn])
     if spec.background is None and not drawn.all():
-        radiance[~drawn] = environment.seen(spec.environment, _directions(view, where[~drawn]))
+        radiance[~drawn] = lighting.radiance_seen(spec.environment, _directions(view, where[~drawn]))
         drawn[:] = True
     count = spec.camera.width * spec.camera.height
     taken = np.bincount(block, drawn, count)
@@ -34,8 +34,8 @@ def draw(spec: SceneSpec, supersample: int = 2) -> Array:
     color = total / np.maximum(taken, 1)[:, None]
     cover = taken / np.maximum(np.bincount(block, minlength=count), 1)
     shape = spec.camera.height, spec.camera.width
-    picture = film.develop_radiance(color.reshape(*shape, 3), metered(spec))
-    return film.compose(picture, cover.reshape(shape), spec.background)
+    picture = develop.develop_radiance(color.reshape(*shape, 3), metered(spec))
+    return develop.compose(picture, cover.reshape(shape), spec.background)
 
 
 def _samples(spec: SceneSpec, buffers: Buffers, factor: int) -> tuple[Array, Array]:
@@ -69,8 +69,8 @@ def _light(spec: SceneSpec, camera: Camera, buffers: Buffers, where: Array) -> A
         return np.zeros((0, 3), dtype=np.float32)
     surface = gather(camera, spec.meshes, buffers, where)
     seed = _scatter(where)
-    open_ = shadow.openness(camera, buffers.depth, where, surface.place, surface.normal, seed)
-    dome = environment.Dome(spec.environment)
+    open_ = lighting.openness(camera, buffers.depth, where, surface.place, surface.normal, seed)
+    dome = lighting.Dome(spec.environment)
     around = dome.irradiance(surface.normal)
     diffuse = around * open_[:, None]
     f0 = 0.08 * surface.specular
@@ -80,23 +80,25 @@ def _light(spec: SceneSpec, camera: Camera, buffers: Buffers, where: Array) -> A
     gloss = (f0 + (grazing - f0) * rim * (1 - surface.roughness) ** 2) * open_
     radiance = around * (gloss / np.pi)[:, None]
     for light in spec.lights:
-        share = shadow.shadow_map(light, spec.meshes, surface.place).lit(surface.place, surface.normal, seed)
+        share = lighting.shadow_map(light, spec.meshes, surface.place).lit(
+            surface.place, surface.normal, seed
+        )
         got, shine = _direct(light, surface)
         diffuse += got * share[:, None]
         radiance += shine * share[:, None]
         place = spec.body.keypoints.mean(axis=0)
-        key = environment.incident((light,), _NONE, place, _unit(np.asarray(light.centre) - place))
+        key = lighting.incident((light,), _NONE, place, _unit(np.asarray(light.centre) - place))
         diffuse += (_BOUNCE * 0.5 * key * open_[:, None]).astype(np.float32)
     sheen = surface.sheen * rim * 0.5
     return radiance + (surface.color + sheen[:, None]) * diffuse / np.float32(np.pi)
 
 
-_NONE = environment.Environment(np.zeros(3))
+_NONE = lighting.Environment(np.zeros(3))
 
 
 def _direct(light: AreaLight, surface: Surface) -> tuple[Array, Array]:
     """Irradiance (N, 3) from four points of a light, and the radiance (N, 3) of its reflection (Walter et al. 2007)."""
-    across, up, ahead = environment.light_axes(light)
+    across, up, ahead = lighting.light_axes(light)
     power = np.asarray(light.radiance) * (light.size[0] * light.size[1])
     strength = np.zeros(len(surface.place), dtype=np.float32)
     for x, y in ((-1, -1), (1, -1), (1, 1), (-1, 1)):

@@ -1,19 +1,109 @@
-"""What light meets at the samples of a z-buffer: place, normal with relief, and material."""
+"""Find what light meets at the samples of a z-buffer: place, normal with relief, material."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
-from infantsynth.render.film import to_linear
-from infantsynth.render.normals import face_normals, vertex_normals
-from infantsynth.render.texture import make_texture, mean_color, slope_texture
+from infantsynth.render.develop import to_linear
 from infantsynth.render.zbuffer import Buffers
-from infantsynth.spec import Camera, Mesh
+from infantsynth.spec import Camera, Material, Mesh
 
 Array = np.ndarray
 
+_ROW = 8192  # samples a row: OpenCV's pictures may not be wider than 32767
+_COARSEST = 4  # px
 _STEEPEST = 1.5  # slope of relief that shading believes
+
+
+@dataclass(frozen=True)
+class Texture:
+    """A picture (H, W) or (H, W, C) float32 that repeats, with ever smaller copies of itself."""
+
+    levels: tuple[Array, ...]
+
+    def at(self, uv: Array, level: Array) -> Array:
+        """Values (N, C) at uv (N, 2), v up; level (N,): log2 of the texels that one sample covers."""
+        chosen = np.clip(np.rint(level), 0, len(self.levels) - 1).astype(np.int8)
+        channels = 1 if self.levels[0].ndim == 2 else self.levels[0].shape[2]
+        values = np.empty((len(uv), channels), dtype=np.float32)
+        for number, picture in enumerate(self.levels):
+            here = np.flatnonzero(chosen == number)
+            if len(here):
+                values[here] = _bilinear(picture, uv[here]).reshape(len(here), channels)
+        return values
+
+
+def make_texture(picture: Array) -> Texture:
+    """A picture (H, W) or (H, W, C), row 0 at v = 1, with its pyramid."""
+    levels = [np.ascontiguousarray(picture, dtype=np.float32)]
+    while min(levels[-1].shape[:2]) >= 2 * _COARSEST:
+        height, width = levels[-1].shape[:2]
+        levels.append(cv2.resize(levels[-1], (width // 2, height // 2), interpolation=cv2.INTER_AREA))
+    return Texture(tuple(levels))
+
+
+def slope_texture(relief: Array) -> Texture:
+    """Growth of a relief (H, W) in m per unit of u and of v, as a texture of two channels."""
+    height, width = relief.shape
+    across = (np.roll(relief, -1, axis=1) - np.roll(relief, 1, axis=1)) * (width / 2)
+    up = (np.roll(relief, 1, axis=0) - np.roll(relief, -1, axis=0)) * (height / 2)
+    return make_texture(np.stack([across, up], axis=-1))
+
+
+def mean_color(material: Material) -> Array:
+    """The colour (3,) sRGB of a material, of a picture its mean."""
+    return np.asarray(material.color, dtype=np.float32).reshape(-1, 3).mean(axis=0)
+
+
+def _bilinear(picture: Array, uv: Array) -> Array:
+    height, width = picture.shape[:2]
+    x = np.mod(uv[:, 0], 1) * width - 0.5
+    y = np.mod(1 - uv[:, 1], 1) * height - 0.5
+    rows = -(-len(x) // _ROW)
+    where = np.zeros((2, rows * _ROW), dtype=np.float32)
+    where[0, : len(x)], where[1, : len(x)] = x, y
+    grid = where.reshape(2, rows, _ROW)
+    found = cv2.remap(picture, grid[0], grid[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+    return found.reshape(rows * _ROW, -1)[: len(x)]
+
+
+def face_normals(vertices: Array, faces: Array) -> Array:
+    """Normals (F, 3) by the right-hand rule, as long as twice the face's area."""
+    a, b, c = (vertices[faces[:, corner]] for corner in range(3))
+    return np.cross(b - a, c - a)
+
+
+def vertex_normals(mesh: Mesh) -> Array:
+    """Unit normals (V, 3) float32: area-weighted means over faces; vertices in one place (split seams) share theirs.
+
+    A vertex without faces, or whose faces cancel, gets +z.
+    """
+    vertices = np.asarray(mesh.vertices, dtype=np.float64)
+    across = face_normals(vertices, mesh.faces)
+    place = _places(np.asarray(mesh.vertices, dtype=np.float32))
+    corner = place[mesh.faces].ravel()
+    count = int(place.max(initial=-1)) + 1
+    total = np.stack([np.bincount(corner, np.repeat(across[:, axis], 3), count) for axis in range(3)], axis=1)
+    length = np.linalg.norm(total, axis=1, keepdims=True)
+    unit = np.where(length > 1e-20, total / np.maximum(length, 1e-20), [0.0, 0.0, 1.0])
+    return np.ascontiguousarray(unit[place], dtype=np.float32)
+
+
+def _places(vertices: Array) -> Array:
+    """The same number (V,) for vertices (V, 3) float32 in the same place, from 0 without gaps."""
+    bits = (
+        np.ascontiguousarray(vertices + np.float32(0)).view(np.uint32).astype(np.uint64)
+    )  # + 0: -0 becomes 0
+    mixed = bits[:, 0]
+    for axis in (
+        1,
+        2,
+    ):  # an injective mix would need 96 bits; of 64, two places of a mesh never meet in practice
+        mixed = (mixed ^ (mixed >> np.uint64(29))) * np.uint64(0x9E3779B97F4A7C15) + bits[:, axis]
+    mixed = (mixed ^ (mixed >> np.uint64(32))) * np.uint64(0xD6E8FEB86659FD93)
+    return np.unique(mixed, return_inverse=True)[1].reshape(-1)
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,77 @@
-"""What cameras do to a picture: exposure, white balance, blur, vignetting, sensor noise and a tone curve."""
+"""Turn radiance into an image as a camera would: exposure, sRGB, and its faults."""
 
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from infantsynth.render.film import LUMINANCE, to_linear, to_srgb
+from infantsynth.render.lighting import incident
+from infantsynth.spec import SceneSpec
 
 Array = np.ndarray
+
+_WHITE = 0.8  # linear value of a white surface that faces the camera where the person is
+_ADAPTED = 0.75  # how far the colour of the light is taken out: cameras leave some of a warm lamp's warmth
+SHOULDER = 0.75  # linear value above which highlights are rolled off instead of cut
+LUMINANCE = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)  # of linear sRGB (Rec. 709)
+
+
+def metered(spec: SceneSpec) -> Array:
+    """Gains (3,) on linear RGB radiance, as from a light meter held towards the camera where the person is.
+
+    The light is metered, not what it falls on: dark skin stays dark and a white sheet white, and the gains do not
+    depend on how the scene is drawn.
+    """
+    place = spec.body.keypoints.mean(axis=0)
+    toward = spec.camera.centre - place
+    light = incident(spec.lights, spec.environment, place, toward / np.linalg.norm(toward))
+    bright = max(float(light @ LUMINANCE), 1e-6)
+    tint = np.maximum(light / bright, 0.05) ** _ADAPTED
+    tint = tint / (tint @ LUMINANCE)
+    return (_WHITE * np.pi / bright / tint).astype(np.float32)
+
+
+def to_linear(srgb: Array) -> Array:
+    """SRGB values 0..1 to linear ones (IEC 61966-2-1), float32."""
+    value = np.asarray(srgb, dtype=np.float32)
+    return np.where(value <= 0.04045, value / 12.92, ((np.maximum(value, 0) + 0.055) / 1.055) ** 2.4).astype(
+        np.float32
+    )
+
+
+def to_srgb(linear: Array) -> Array:
+    """Linear values to sRGB ones (IEC 61966-2-1), float32, cut to 0..1."""
+    value = np.clip(np.asarray(linear, dtype=np.float32), 0, 1)
+    return np.where(value <= 0.0031308, value * 12.92, 1.055 * value ** (1 / 2.4) - 0.055).astype(np.float32)
+
+
+def roll_off(linear: Array) -> Array:
+    """Bend values above ``SHOULDER`` so that they near 1 without reaching it; smooth to the first derivative."""
+    rest = 1 - SHOULDER
+    over = np.maximum(linear - SHOULDER, 0)
+    return np.where(linear > SHOULDER, SHOULDER + rest * (1 - np.exp(-over / rest)), linear)
+
+
+def develop_radiance(radiance: Array, gains: Array) -> Array:
+    """Radiance (..., 3) times ``gains`` (3,) as sRGB 0..1."""
+    return to_srgb(roll_off(np.maximum(radiance, 0) * np.asarray(gains, dtype=np.float32)))
+
+
+def compose(picture: Array, cover: Array, background: Array | None) -> Array:
+    """RGB uint8 (H, W, 3) of a sRGB picture (H, W, 3) in 0..1, over a background (H, W, 3) uint8.
+
+    cover (H, W): 0..1 how much of a pixel is drawn; where it is 0, the background's own bytes remain. Mixed in
+    linear light, as lenses mix.
+    """
+    drawn = np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
+    if background is None:
+        return drawn
+    edge = (cover > 0) & (cover < 1)
+    share = cover[edge][:, None]
+    mixed = to_linear(picture[edge]) * share + to_linear(background[edge] / np.float32(255)) * (1 - share)
+    result = np.where((cover > 0)[..., None], drawn, background)
+    result[edge] = np.rint(to_srgb(mixed) * 255).astype(np.uint8)
+    return result
 
 
 @dataclass(frozen=True)
