@@ -15,7 +15,7 @@ from infantsynth.body import PART_NAMES
 from infantsynth.poses import POSTURES
 from infantsynth.render.zbuffer import rasterise
 from infantsynth.scene import sample
-from infantsynth.scene.options import SceneOptions
+from infantsynth.scene.places import SceneOptions
 from infantsynth.scene.sample import sample_scene
 
 SIZE = (96, 72)

@@ -6,16 +6,12 @@ from synth_look import body_named
 
 from infantsynth.appearance import TextureSource
 from infantsynth.body import PART_NAMES
-from infantsynth.scene.backgrounds import cover, procedural
-from infantsynth.scene.drape import Blanket, drape, over_body
-from infantsynth.scene.fields import FAR, Grid, relax, thicken_up
-from infantsynth.scene.furniture import handhold
-from infantsynth.scene.lights import draw_lighting, temperature
+from infantsynth.scene.bedding import FAR, GAP, Blanket, Grid, drape, over_body, press, relax, thicken_up
 from infantsynth.scene.places import draw_place, put_under
-from infantsynth.scene.primitives import box, cushion, ring, sphere, tube
-from infantsynth.scene.room import build_room, plan_room
+from infantsynth.scene.room import build_room, handhold, plan_room
 from infantsynth.scene.settle import pose_body
-from infantsynth.scene.support import GAP, press
+from infantsynth.scene.shapes import box, cushion, ring, sphere, tube
+from infantsynth.scene.surroundings import draw_lighting, procedural_background, random_window, temperature
 from infantsynth.scene.toys import MAKERS, make_toy, scatter
 from infantsynth.scene.viewpoint import Frame, sample_camera
 
@@ -217,9 +213,10 @@ def test_no_lamp_stands_before_the_camera_and_none_loses_light():
 def test_backgrounds_cover_the_picture():
     rng = np.random.default_rng(0)
     picture = rng.integers(0, 255, (30, 90, 3), dtype=np.uint8)
-    assert cover(picture, (64, 48), rng).shape == (48, 64, 3)
+    assert random_window(picture, (64, 48), rng).shape == (48, 64, 3)
     assert (
-        cover(np.full((600, 20, 3), 7, np.uint8), (64, 48), rng).tolist() == np.full((48, 64, 3), 7).tolist()
+        random_window(np.full((600, 20, 3), 7, np.uint8), (64, 48), rng).tolist()
+        == np.full((48, 64, 3), 7).tolist()
     )
-    made, name = procedural((64, 48), rng)
+    made, name = procedural_background((64, 48), rng)
     assert made.shape == (48, 64, 3) and made.dtype == np.uint8 and np.ptp(made) > 5 and name

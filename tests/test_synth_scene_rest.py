@@ -8,12 +8,10 @@ from synth_look import body_named
 from synth_scene import deepest
 
 from infantsynth.poses import POSTURES, sample_pose
-from infantsynth.scene.chain import Chain, State
-from infantsynth.scene.flesh import Flesh, to_segments
-from infantsynth.scene.options import ADULT_POSTURES, SceneOptions
-from infantsynth.scene.person import hold_up, lay_down
-from infantsynth.scene.settle import DEEPEST, Settled, badness, margin, pose_body
-from infantsynth.scene.statics import Equilibrium, Forces
+from infantsynth.scene.chain import Chain, Flesh, State, to_segments
+from infantsynth.scene.places import ADULT_POSTURES, SceneOptions
+from infantsynth.scene.sample import hold_up, lay_down
+from infantsynth.scene.settle import DEEPEST, Equilibrium, Forces, Settled, badness, margin, pose_body
 
 CASES = [(body, posture) for body in ("infant", "smpl") for posture in POSTURES]
 CASES += [("adult", posture) for posture in ADULT_POSTURES]

@@ -9,10 +9,9 @@ from synth_scene import plate, scene
 
 from infantsynth.annotate import label_keypoints, person_mask
 from infantsynth.render.zbuffer import rasterise
-from infantsynth.scene.options import SceneOptions
-from infantsynth.scene.person import texture_side
-from infantsynth.scene.sample import _best_seen, sample_scene
-from infantsynth.scene.sight import LEAST_JOINTS, look, shrunk
+from infantsynth.scene.places import SceneOptions
+from infantsynth.scene.sample import _best_seen, sample_scene, texture_side
+from infantsynth.scene.viewpoint import LEAST_JOINTS, measure_sight, shrunk
 
 
 def test_a_small_picture_of_the_same_view_has_the_same_edges():
@@ -25,14 +24,14 @@ def test_a_small_picture_of_the_same_view_has_the_same_edges():
 
 
 def test_sight_counts_joints_and_areas():
-    free = look(scene())
+    free = measure_sight(scene())
     assert free.joints == 17 and free.open == 1 and free.lack == 0
     # 60 degrees over 160 x 120 px at 2 m: 2.309 m x 1.732 m, of which the infant's square takes 1 m^2
     assert free.area == pytest.approx(1 / (2.309 * 1.732), rel=0.03)
-    half = look(scene(extra=(plate(np.array([0.5, -0.3, 0.0]), 1.0, 3.0, "toy"),)))
+    half = measure_sight(scene(extra=(plate(np.array([0.5, -0.3, 0.0]), 1.0, 3.0, "toy"),)))
     assert half.open == pytest.approx(0.5, abs=0.02) and half.area == pytest.approx(free.area / 2, rel=0.05)
     assert 5 <= half.joints <= 12
-    hidden = look(scene(extra=(plate(np.array([0.0, -0.3, 0.0]), 3.0, 3.0, "toy"),)))
+    hidden = measure_sight(scene(extra=(plate(np.array([0.0, -0.3, 0.0]), 3.0, 3.0, "toy"),)))
     assert (hidden.joints, hidden.open, hidden.lack) == (0, 0, 3)
 
 

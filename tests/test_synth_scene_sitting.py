@@ -3,8 +3,8 @@
 import numpy as np
 
 from infantsynth.body import load_body
-from infantsynth.scene.options import SceneOptions
-from infantsynth.scene.person import lay_down
+from infantsynth.scene.places import SceneOptions
+from infantsynth.scene.sample import lay_down
 
 
 def test_sitters_do_not_fold_over_their_legs():

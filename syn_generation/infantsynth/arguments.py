@@ -9,7 +9,7 @@ from fidip.errors import ConfigError
 from infantsynth.generate import Labels, Order
 from infantsynth.look import MODES, PictureLook
 from infantsynth.poses import POSTURES
-from infantsynth.scene.options import MODES as PLACES
+from infantsynth.scene.places import MODES as PLACES
 from infantsynth.workers import BACKENDS, Crew
 
 VARIANTS = ("auto", "cuda", "llvm", "scalar")

@@ -18,8 +18,14 @@ from infantsynth.look import PictureLook
 from infantsynth.poses.sample import DEEPEST
 from infantsynth.priors import JointLimits, contact
 from infantsynth.priors.anatomy import family
-from infantsynth.scene.person import clothe, in_scene, texture_side
-from infantsynth.scene.sample import part_streams, sample_scene, texture_source
+from infantsynth.scene.sample import (
+    clothe,
+    in_scene,
+    part_streams,
+    sample_scene,
+    texture_side,
+    texture_source,
+)
 from infantsynth.scene.settle import pose_body
 from infantsynth.spec import WORN, SceneSpec
 from infantsynth.workers import Make, Product

@@ -69,7 +69,7 @@ class PictureLook:
 
     def scene_options(self) -> Any:
         """The SceneOptions of this look. Raises ConfigError for what cannot be."""
-        from infantsynth.scene.options import SceneOptions
+        from infantsynth.scene.places import SceneOptions
 
         names = ("size", "postures", "months", "rotation", "blanket", "toys", "fit_share", "fit_noise")
         chosen: dict[str, Any] = {name: getattr(self, name) for name in names}

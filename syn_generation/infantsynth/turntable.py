@@ -17,11 +17,10 @@ from infantsynth.body import BodyModel, load_body
 from infantsynth.generate import Labels, label, picture_seed
 from infantsynth.look import PictureLook, content_of
 from infantsynth.poses import FitPool, from_fits, legacy_rotation, uniform_rotation
-from infantsynth.scene import backgrounds
-from infantsynth.scene.lights import draw_lighting
-from infantsynth.scene.person import clothe, in_scene
-from infantsynth.scene.sample import background_source, light_source, texture_source
+from infantsynth.scene import surroundings
+from infantsynth.scene.sample import background_source, clothe, in_scene, light_source, texture_source
 from infantsynth.scene.settle import pose_body
+from infantsynth.scene.surroundings import draw_lighting
 from infantsynth.spec import Camera, SceneSpec
 from infantsynth.workers import Make, Product
 
@@ -119,7 +118,7 @@ class TurntableRecipe:
     def _background(self, rng: np.random.Generator) -> tuple[Array, str]:
         folder = _folder(self.look.backgrounds)
         if folder is None:
-            return backgrounds.procedural(self.look.size, rng)
+            return surroundings.procedural_background(self.look.size, rng)
         return background_source(folder).draw(self.look.size, rng)
 
 

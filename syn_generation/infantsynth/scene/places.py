@@ -1,15 +1,62 @@
-"""Where a picture is taken: what the person lies, sits or stands on, and how big that is."""
+"""Choose what a scene shows and where: options, and what the person lies, sits or stands on."""
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 
+from fidip.errors import ConfigError
+from infantsynth.poses import POSTURES
 from infantsynth.scene.settle import FLOOR, MATTRESS, Ground
 
 Array = np.ndarray
 
+MODES = ("scene", "photo")
+ROTATIONS = ("uniform", "legacy", "posture")
+ADULT_POSTURES = ("standing", "sitting", "supine", "prone", "side")
 _MAT = Ground("mat", 14000.0, 0.018)
 _QUILT = Ground("quilt", 30000.0, 0.012)
+
+
+@dataclass(frozen=True)
+class SceneOptions:
+    """mode: "scene" (a room) or "photo" (the body over a background picture, as the published renderer).
+
+    postures: of POSTURES; () takes all, for adults those that adults take. months: youngest and oldest infant.
+    size: (width, height) px. rotation: of the body in photo mode: "uniform" over SO(3), "legacy" as published, or
+    "posture" upright or lying as in rooms. blanket, toys: how often there is one. fits: npz file or folder of
+    fitted poses; fit_share: how many pictures take their pose from there; fit_noise: rad of noise on them.
+    textures, lights, backgrounds: folders with the user's own pictures. Raises ConfigError for what cannot be.
+    """
+
+    mode: str = "scene"
+    postures: tuple[str, ...] = ()
+    months: tuple[float, float] = (0.0, 12.0)
+    size: tuple[int, int] = (640, 480)
+    rotation: str = "uniform"
+    blanket: float = 0.25
+    toys: float = 0.6
+    fits: Path | None = None
+    fit_share: float = 0.5
+    fit_noise: float = 0.1
+    textures: Path | None = None
+    lights: Path | None = None
+    backgrounds: Path | None = None
+
+    def __post_init__(self) -> None:
+        for what, value, allowed in (("mode", self.mode, MODES), ("rotation", self.rotation, ROTATIONS)):
+            if value not in allowed:
+                raise ConfigError(f"{what} {value!r} is not known; choose from {', '.join(allowed)}")
+        unknown = sorted(set(self.postures) - set(POSTURES))
+        if unknown:
+            raise ConfigError(f"there are no postures {unknown}; choose from {', '.join(POSTURES)}")
+        if not 0 <= self.months[0] <= self.months[1]:
+            raise ConfigError(f"months {self.months} must be a youngest and an oldest age, 0 or more")
+        if min(self.size) < 16:
+            raise ConfigError(f"pictures of {self.size} px are too small; give (width, height)")
+        for what in ("blanket", "toys", "fit_share"):
+            if not 0 <= getattr(self, what) <= 1:
+                raise ConfigError(f"{what} is a share between 0 and 1, not {getattr(self, what)}")
 
 
 @dataclass(frozen=True)
@@ -32,7 +79,9 @@ class PlaceKind:
 
 
 _INDOORS = ("carpet", "wood", "wood", "tile")
-KINDS: dict[str, PlaceKind] = {
+
+
+PLACES: dict[str, PlaceKind] = {
     "crib": PlaceKind(MATTRESS, _INDOORS, ((0.62, 0.75), (1.2, 1.4)), (0.35, 0.6), "sheet", 0.03, 0.006),
     "bed": PlaceKind(MATTRESS, _INDOORS, ((1.4, 1.9), (1.9, 2.1)), (0.4, 0.6), "sheet", 0.06, 0.011),
     "mat": PlaceKind(_MAT, _INDOORS, ((1.0, 1.5), (1.1, 1.7)), (0.012, 0.035), "cloth", 0.01, 0.001),
@@ -44,6 +93,8 @@ KINDS: dict[str, PlaceKind] = {
     "floor": PlaceKind(FLOOR, ("wood", "tile", "wood")),
     "grass": PlaceKind(FLOOR, ("grass",), outdoors=True),
 }
+
+
 _LYING = {
     "crib": 0.22,
     "bed": 0.3,
@@ -54,6 +105,8 @@ _LYING = {
     "floor": 0.04,
     "grass": 0.03,
 }
+
+
 _MOVING = {
     "crib": 0.1,
     "bed": 0.12,
@@ -64,9 +117,15 @@ _MOVING = {
     "floor": 0.16,
     "grass": 0.08,
 }
+
+
 _STANDING = {"crib": 0.15, "mat": 0.17, "carpet": 0.25, "floor": 0.28, "grass": 0.15}
+
+
 CHANCES = {"supine": _LYING, "prone": _LYING, "side": _LYING, "sitting": _MOVING, "crawling": _MOVING,
            "standing": _STANDING}  # fmt: skip
+
+
 _FIRM = {
     "standing": 5.0,
     "crawling": 2.0,
@@ -105,7 +164,7 @@ def draw_place(posture: str, scale: float, rng: np.random.Generator, adult: bool
     chances = {k: v for k, v in CHANCES[posture].items() if not (adult and k == "crib")}
     names, weights = list(chances), np.array(list(chances.values()))
     name = names[rng.choice(len(names), p=weights / weights.sum())]
-    kind = KINDS[name]
+    kind = PLACES[name]
     firmness = rng.uniform(0.75, 1.4) * (_FIRM.get(posture, 1.0) if kind.ground.sink > FLOOR.sink else 1.0)
     ground = replace(kind.ground, stiffness=kind.ground.stiffness * firmness)
     size = None

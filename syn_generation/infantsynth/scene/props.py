@@ -9,13 +9,11 @@ from scipy.spatial.transform import Rotation
 
 from infantsynth.appearance import Dressed, TextureSource
 from infantsynth.body import PART_NAMES, BodyModel
-from infantsynth.scene.drape import Blanket, drape, over_body
-from infantsynth.scene.furniture import caregiver_arm, crib_rails, handhold
-from infantsynth.scene.materials import surface_material
-from infantsynth.scene.options import SceneOptions
-from infantsynth.scene.places import Place
+from infantsynth.scene.bedding import Bedding, Blanket, drape, over_body, top
+from infantsynth.scene.places import Place, SceneOptions
+from infantsynth.scene.room import caregiver_arm, crib_rails, handhold
 from infantsynth.scene.settle import Settled
-from infantsynth.scene.support import Bedding, top
+from infantsynth.scene.shapes import surface_material
 from infantsynth.scene.toys import scatter
 from infantsynth.spec import Camera, Mesh
 

@@ -6,8 +6,20 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from infantsynth.appearance import TextureSource
-from infantsynth.scene.materials import plain, surface_material, toy_color
-from infantsynth.scene.primitives import Shape, box, cushion, joined, lattice, revolved, ring, sphere, tube
+from infantsynth.scene.shapes import (
+    Shape,
+    box,
+    cushion,
+    joined,
+    lattice,
+    plain,
+    revolved,
+    ring,
+    sphere,
+    surface_material,
+    toy_color,
+    tube,
+)
 from infantsynth.spec import Material, Mesh
 
 Array = np.ndarray

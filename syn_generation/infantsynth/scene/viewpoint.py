@@ -1,10 +1,12 @@
-"""Where the camera stands: distances, elevations, rolls and focal lengths as people take pictures of infants."""
+"""Place the camera as people take pictures of infants, and measure what it sees."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from infantsynth.spec import Camera, look_at
+from infantsynth.annotate import label_keypoints, person_mask, whole_mask
+from infantsynth.render.zbuffer import rasterise
+from infantsynth.spec import Camera, SceneSpec, look_at
 
 Array = np.ndarray
 
@@ -14,6 +16,10 @@ TRUNCATED = 0.07  # share of pictures that may cut the body
 _LEAST = 8  # keypoints that must be inside, always
 _HAIR = 1.25  # size of a head with hair or hat, of the bare one
 _BORDER = 0.012  # of the picture's height: what must be inside keeps this far from the border
+LEAST_JOINTS = 8  # of 17 that are to be seen
+LEAST_AREA = 0.03  # share of the picture that the person is to cover
+LEAST_OPEN = 0.4  # share of the person's outline that nothing may hide
+_SIDE = 240  # px, longer side of the small picture that is looked at
 
 
 @dataclass(frozen=True)
@@ -136,3 +142,39 @@ def _lens(camera: Camera, frame: Frame, rng: np.random.Generator) -> Lens:
     focus = float(camera.to_camera(point)[2])
     aperture = 0.0 if rng.random() < 0.55 else float(rng.uniform(0.0008, 0.006))
     return Lens(aperture, max(focus, 0.05))
+
+
+@dataclass(frozen=True)
+class Sight:
+    """joints: keypoints with visibility 2. area: share of the picture that shows the person. open: share of the
+    person's outline inside the picture that is not hidden by something else."""
+
+    joints: int
+    area: float
+    open: float
+
+    @property
+    def lack(self) -> float:
+        """How much is missing to a picture that shows the person well; 0: nothing."""
+        wanted = (self.joints / LEAST_JOINTS, self.area / LEAST_AREA, self.open / LEAST_OPEN)
+        return float(sum(max(1 - have, 0.0) for have in wanted))
+
+
+def measure_sight(spec: SceneSpec) -> Sight:
+    """Measure a scene in a small picture of it."""
+    small = SceneSpec(shrunk(spec.camera, _SIDE), spec.meshes, spec.body, (), spec.environment)
+    buffers = rasterise(small.camera, small.meshes)
+    seen, whole = person_mask(small.meshes, buffers), whole_mask(small)
+    joints = int((label_keypoints(small, buffers)[:, 2] == 2).sum())
+    return Sight(joints, float(seen.mean()), float(seen.sum() / max(whole.sum(), 1)))
+
+
+def shrunk(camera: Camera, side: int) -> Camera:
+    """The same view with a longer side of ``side`` px; as it is where that is no less."""
+    scale = side / max(camera.width, camera.height)
+    if scale >= 1:
+        return camera
+    width, height = (max(round(length * scale), 1) for length in (camera.width, camera.height))
+    across, down = width / camera.width, height / camera.height
+    turn = np.array([[across, 0, (across - 1) / 2], [0, down, (down - 1) / 2], [0, 0, 1]])
+    return Camera(turn @ camera.intrinsics, camera.rotation, camera.translation, width, height)

@@ -1,4 +1,4 @@
-"""Simple closed surfaces: vertices (V, 3) m, faces (F, 3) and uv (V, 2) in m along the surface where it has a texture."""
+"""Build simple closed surfaces with texture coordinates, and their materials."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -6,9 +6,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from infantsynth.appearance import TextureSource
 from infantsynth.spec import Material, Mesh
 
 Array = np.ndarray
+
+_SIZE = {"grass": 384, "carpet": 384}  # px of a tile; others 320
+_GLOSS = {"wood": 0.4, "tile": 0.45}  # specular
 
 
 @dataclass(frozen=True)
@@ -160,3 +164,31 @@ def tube(path: Array, radius: Array | float, count: int = 12) -> Shape:
     angle = np.linspace(0, 2 * np.pi, count + 1)[:, None, None]
     points = centres + radii[:, None] * (np.cos(angle) * side + np.sin(angle) * other)
     return surface(points)
+
+
+def surface_material(kind: str, rng: np.random.Generator, textures: TextureSource) -> tuple[Material, float]:
+    """A material for a kind of surface (see ``appearance.KINDS``), and the side of its tile in m."""
+    _, swatch = textures.swatch(kind, rng, _SIZE.get(kind, 320))
+    return Material(
+        swatch.color, swatch.roughness, _GLOSS.get(kind, 0.2), swatch.sheen, swatch.relief
+    ), swatch.metres
+
+
+def plain(
+    color: Sequence[float] | Array, roughness: float = 0.5, specular: float = 0.4, sheen: float = 0.0
+) -> Material:
+    """One colour, sRGB (3,) 0..1."""
+    return Material(np.clip(np.asarray(color, dtype=np.float32), 0.02, 0.98), roughness, specular, sheen)
+
+
+def toy_color(rng: np.random.Generator) -> Array:
+    """Plastic, painted wood or plush: bright, pastel or natural, sRGB (3,)."""
+    style = rng.random()
+    hue = rng.random()
+    angles = 2 * np.pi * (hue + np.array([0.0, 1 / 3, 2 / 3]))
+    pure = 0.5 + 0.5 * np.cos(angles)
+    if style < 0.45:
+        return np.clip(0.12 + 0.75 * pure * rng.uniform(0.8, 1.1), 0, 1)
+    if style < 0.8:
+        return np.clip(0.62 + 0.3 * pure + rng.normal(0, 0.03, 3), 0, 1)
+    return np.clip(np.array([0.72, 0.58, 0.42]) * rng.uniform(0.6, 1.25) + rng.normal(0, 0.03, 3), 0, 1)
