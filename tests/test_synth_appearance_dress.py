@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 from synth_look import BODIES, SMALL, body_named, posed, surface_distance
 
-from infantsynth.appearance import dress
 from infantsynth.appearance.anatomy import PARTS
-from infantsynth.appearance.color import distance
-from infantsynth.appearance.coverage import required
-from infantsynth.appearance.fabric import vertex_normals
-from infantsynth.appearance.studio import prepare
+from infantsynth.appearance.dress import dress
+from infantsynth.appearance.garment import required
+from infantsynth.appearance.studio import prepare, vertex_normals
+from infantsynth.appearance.swatch import color_distance
 
 FAST = [("infant", range(10)), ("adult", range(10, 14)), ("smpl", range(20, 24))]
 CASES = [(name, seed) for name, seeds in FAST for seed in seeds]
@@ -37,7 +36,7 @@ def check_dressed(body, result, size=SMALL):
     same = [(np.abs(body_color - cloth).max(axis=1) < 1e-6) for cloth in cloths[1:]]
     assert np.logical_or.reduce(same).all()  # what is bare of garments is painted with their cloth
     for garment in result.info["garments"]:
-        assert distance(np.array(garment["color"]), skin) >= 32 - 0.2  # rounded for the record
+        assert color_distance(np.array(garment["color"]), skin) >= 32 - 0.2  # rounded for the record
 
 
 def check_meshes(body, vertices, result):

@@ -6,18 +6,18 @@ import pytest
 from synth_look import SMALL, body_named, posed
 
 from fidip.errors import ConfigError, DataError
-from infantsynth.appearance import KINDS, TextureSource, dress, procedural, swatch
-from infantsynth.appearance.color import (
+from infantsynth.appearance.dress import dress
+from infantsynth.appearance.swatch import (
     SKIN_DISTANCE,
     away_from,
     cloth_color,
-    distance,
+    color_distance,
     mean_color,
+    noise_field,
     to_lab,
     to_rgb,
 )
-from infantsynth.appearance.noise import field
-from infantsynth.appearance.source import meets
+from infantsynth.appearance.textures import KINDS, TextureSource, meets, procedural_color, procedural_swatch
 
 # sRGB to CIE Lab under D65, from the definition of both (IEC 61966-2-1, CIE 15)
 KNOWN = [
@@ -39,7 +39,7 @@ def test_lab_there_and_back_keeps_shape_and_value():
     colors = np.random.default_rng(0).random((4, 5, 3)).astype(np.float32)
     assert to_lab(colors).shape == (4, 5, 3)
     np.testing.assert_allclose(to_rgb(to_lab(colors)), colors, atol=2e-3)
-    assert distance(np.zeros(3), np.ones(3)) == pytest.approx(100, abs=0.1)
+    assert color_distance(np.zeros(3), np.ones(3)) == pytest.approx(100, abs=0.1)
 
 
 def test_cloth_colors_keep_their_distance_from_every_skin():
@@ -47,7 +47,7 @@ def test_cloth_colors_keep_their_distance_from_every_skin():
     for lab in ([77, 11, 15], [60, 15, 22], [42, 14, 18], [27, 9, 10]):
         skin = to_rgb(np.array(lab, float))
         for _ in range(50):
-            assert distance(cloth_color(rng, skin), skin) >= SKIN_DISTANCE
+            assert color_distance(cloth_color(rng, skin), skin) >= SKIN_DISTANCE
 
 
 def test_a_picture_like_skin_is_shifted_away_from_it_and_others_are_left_alone():
@@ -56,7 +56,7 @@ def test_a_picture_like_skin_is_shifted_away_from_it_and_others_are_left_alone()
         skin = to_rgb(np.array(lab, float))
         picture = np.clip(skin + rng.normal(0, 0.05, (30, 30, 3)), 0, 1).astype(np.float32)
         moved = away_from(picture, skin)
-        assert distance(mean_color(moved), skin) >= SKIN_DISTANCE
+        assert color_distance(mean_color(moved), skin) >= SKIN_DISTANCE
         assert np.ptp(moved) > 0.1  # still a picture
     blue = np.tile(np.float32([0.1, 0.2, 0.6]), (4, 4, 1))
     assert away_from(blue, to_rgb(np.array([70.0, 14, 18]))) is blue
@@ -65,7 +65,7 @@ def test_a_picture_like_skin_is_shifted_away_from_it_and_others_are_left_alone()
 @pytest.mark.parametrize("kind", KINDS)
 def test_tiles_repeat_without_a_seam(kind):
     for seed in range(3):
-        made = swatch(kind, np.random.default_rng(seed), 96)
+        made = procedural_swatch(kind, np.random.default_rng(seed), 96)
         assert made.color.shape == (96, 96, 3) and made.color.dtype == np.float32
         assert made.color.min() >= 0 and made.color.max() <= 1 and np.isfinite(made.relief).all()
         assert made.relief.shape == (96, 96) and 0.05 < made.metres < 2
@@ -78,14 +78,14 @@ def test_tiles_repeat_without_a_seam(kind):
 
 
 def test_tiles_depend_on_the_seed_alone():
-    first, again, other = (procedural("floral", np.random.default_rng(seed), 64) for seed in (5, 5, 6))
+    first, again, other = (procedural_color("floral", np.random.default_rng(seed), 64) for seed in (5, 5, 6))
     assert first.tobytes() == again.tobytes() and first.tobytes() != other.tobytes()
     with pytest.raises(ConfigError, match="velvet"):
-        procedural("velvet", np.random.default_rng(0), 64)
+        procedural_color("velvet", np.random.default_rng(0), 64)
 
 
 def test_noise_has_unit_deviation_and_is_periodic():
-    noise = field(np.random.default_rng(3), 128, 16.0)
+    noise = noise_field(np.random.default_rng(3), 128, 16.0)
     assert abs(float(noise.mean())) < 0.05 and float(noise.std()) == pytest.approx(1, abs=0.05)
     step = np.abs(np.diff(noise, axis=1))
     assert np.abs(noise[:, 0] - noise[:, -1]).mean() < 1.3 * step.mean()
@@ -119,7 +119,7 @@ def test_clothes_from_a_folder_keep_away_from_the_skin_too(tmp_path):
         rng = np.random.default_rng(seed)
         result = dress(body, *posed(body, seed, "rest"), rng, TextureSource(folder, share=1.0), SMALL)
         for garment in result.info["garments"]:
-            assert distance(np.array(garment["color"]), np.array(result.info["skin"])) >= 32 - 0.2
+            assert color_distance(np.array(garment["color"]), np.array(result.info["skin"])) >= 32 - 0.2
 
 
 def test_a_missing_or_empty_folder_is_named(tmp_path):

@@ -9,8 +9,8 @@ from synth_look import body_named
 
 from fidip.errors import ConfigError, DataError
 from infantsynth.appearance.anatomy import study
-from infantsynth.appearance.color import distance
-from infantsynth.appearance.coverage import required
+from infantsynth.appearance.garment import required
+from infantsynth.appearance.swatch import color_distance
 from infantsynth.body import PART_NAMES
 from infantsynth.poses import POSTURES
 from infantsynth.render.zbuffer import rasterise
@@ -115,7 +115,7 @@ def check_dressed(monkeypatch, body, seed, options):
     assert dressed.cloth[must].min() == 1
     skin = np.array(dressed.info["skin"])
     for garment in dressed.info["garments"]:
-        assert distance(np.array(garment["color"]), skin) >= 32 - 0.2
+        assert color_distance(np.array(garment["color"]), skin) >= 32 - 0.2
     texture, mesh = spec.meshes[0].material.color, spec.meshes[0]
     side = len(texture)
     at = mesh.uv[must[mesh.source]] * side
@@ -123,7 +123,7 @@ def check_dressed(monkeypatch, body, seed, options):
         np.clip(at[:, 0].astype(int), 0, side - 1),
         np.clip(side - 1 - at[:, 1].astype(int), 0, side - 1),
     )
-    painted = distance(texture[row, column], skin)
+    painted = color_distance(texture[row, column], skin)
     assert np.median(painted) > 20  # Lab; single colours of a pattern may come nearer
     monkeypatch.undo()
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from synth_look import body_named
 
-from infantsynth.appearance import TextureSource
+from infantsynth.appearance.textures import TextureSource
 from infantsynth.body import PART_NAMES
 from infantsynth.scene.bedding import FAR, GAP, Blanket, Grid, drape, over_body, press, relax, thicken_up
 from infantsynth.scene.places import draw_place, put_under

@@ -49,10 +49,7 @@ WAVES, SLOWEST, FASTEST = 3, 0.15, 1.1  # sines of each angle, Hz
 LIMBS = {  # the joint that lifts it, and its parts
     f"{side}_{joint}": tuple(PART_NAMES.index(f"{side}_{part}") for part in parts)
     for side in ("left", "right")
-    for joint, parts in (
-        ("shoulder", ("upper_arm", "forearm", "hand")),
-        ("hip", ("thigh", "shank", "foot")),
-    )
+    for joint, parts in (("shoulder", ("upper_arm", "forearm", "hand")), ("hip", ("thigh", "shank", "foot")))
 }
 SINK = 0.005  # m that a moving limb may be below the ground, or below where it lay
 LIFTS = 8  # steps in which a limb is lifted out of the ground

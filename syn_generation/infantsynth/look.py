@@ -106,9 +106,9 @@ class PictureLook:
         """The picture (H, W, 3) with a camera's faults."""
         if not self.effects:
             return picture
-        from infantsynth.render.develop import develop
+        from infantsynth.render.develop import add_camera_faults
 
-        return develop(picture, np.random.default_rng([seed, _EFFECTS]))
+        return add_camera_faults(picture, np.random.default_rng([seed, _EFFECTS]))
 
     def inputs(self) -> dict[str, str]:
         """What the user's files hold, in place of their paths, which may differ from machine to machine.

@@ -1,4 +1,4 @@
-"""Where each vertex of a body lies, by names that every body model has: along which limb, how far, on which side."""
+"""Locate each vertex on the body: limb, side, panel coordinates, and where pieces move."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,8 +12,14 @@ Array = np.ndarray
 
 INFANT_LENGTH = 0.66  # m; sizes of cloth and hair are stated for a body of this length
 BEYOND = -0.5  # limb coordinate of a vertex that no bone of the limb moves
-
 PARTS = ("trunk", "head", "left_arm", "right_arm", "left_leg", "right_leg")
+_BONES = {"arm": ("shoulder", "wrist"), "leg": ("hip", "ankle")}
+_RADIUS = {
+    "trunk": 0.068,
+    "head": 0.062,
+    "arm": 0.023,
+    "leg": 0.037,
+}  # m at INFANT_LENGTH; only sets the scale
 
 
 @dataclass(frozen=True)
@@ -182,3 +188,64 @@ def _eyeballs(rest: Array, faces: Array, face: Array) -> tuple[Array, Array] | N
             return None
         found.append(min(near, key=lambda m: float(np.linalg.norm(rest[m].mean(axis=0) - eye))))
     return found[0], found[1]
+
+
+def panel(anatomy: Anatomy, at: Coordinates) -> tuple[Array, Array]:
+    """Round and along coordinate of points, m: two arrays of their shape. Round is 0 at the front of each part."""
+    round_, along = np.zeros(at.part.shape, dtype=np.float32), np.zeros(at.part.shape, dtype=np.float32)
+    for index, name in enumerate(PARTS):
+        inside = at.part == index
+        if inside.any():
+            round_[inside], along[inside] = _unroll(anatomy, name, at.rest[inside])
+    return round_, along
+
+
+def _unroll(anatomy: Anatomy, name: str, points: Array) -> tuple[Array, Array]:
+    origin, axis = part_axis(anatomy, name)
+    front = np.array([0.0, -1.0, 0.0])
+    front -= axis * (front @ axis)
+    front /= np.linalg.norm(front)
+    side = np.cross(axis, front)
+    offset = points - origin.astype(np.float32)
+    angle = np.arctan2(offset @ side.astype(np.float32), offset @ front.astype(np.float32))
+    radius = _RADIUS[name.split("_")[-1]] * anatomy.scale
+    return angle * radius, offset @ axis.astype(np.float32)
+
+
+def part_axis(anatomy: Anatomy, name: str) -> tuple[Array, Array]:
+    """A point on the axis of a part, and the unit direction of the axis: upwards, or from hand or foot to the root."""
+    joints = anatomy.joints
+    kind = name.split("_")[-1]
+    if kind not in _BONES:
+        middle = (joints["pelvis"] + joints["neck"]) / 2 if name == "trunk" else joints["head"]
+        return middle, np.array([0.0, 0.0, 1.0])
+    root, end = (joints[f"{name.split('_')[0]}_{bone}"] for bone in _BONES[kind])
+    return end, (root - end) / np.linalg.norm(root - end)
+
+
+@dataclass(frozen=True)
+class Placement:
+    """posed = size * rotation @ rest + shift; rotation (3, 3), shift (3,) m."""
+
+    rotation: Array
+    size: float
+    shift: Array
+
+    def point(self, rest: Array) -> Array:
+        """Points (..., 3) m of the template at rest to where they are on the posed body."""
+        return self.size * np.asarray(rest) @ self.rotation.T + self.shift
+
+    def direction(self, rest: Array) -> Array:
+        """Directions (..., 3) of the rest pose, turned with the body; lengths stay."""
+        return np.asarray(rest) @ self.rotation.T
+
+
+def follow(anatomy: Anatomy, vertices: Array, chosen: Array) -> Placement:
+    """The frame of the chosen vertices (V,) bool of a posed body (V, 3) m, by least squares (Umeyama 1991)."""
+    rest, posed = anatomy.at.rest[chosen].astype(np.float64), np.asarray(vertices)[chosen].astype(np.float64)
+    low, high = rest.mean(axis=0), posed.mean(axis=0)
+    u, strength, vt = np.linalg.svd((posed - high).T @ (rest - low))
+    proper = np.array([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
+    rotation = (u * proper) @ vt
+    size = float((strength * proper).sum() / ((rest - low) ** 2).sum())
+    return Placement(rotation, size, high - size * rotation @ low)

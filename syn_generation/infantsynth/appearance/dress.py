@@ -6,19 +6,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from infantsynth.appearance import drape, tailor
-from infantsynth.appearance.cloth_paint import Canvas, paint
-from infantsynth.appearance.color import mean_color
-from infantsynth.appearance.coverage import covered
-from infantsynth.appearance.extras import add_extras
-from infantsynth.appearance.face import draw_iris, eye_meshes, paint_face
-from infantsynth.appearance.garment import Garment
+from infantsynth.appearance.garment import Canvas, Garment, covered, paint_garment
 from infantsynth.appearance.hair import Hair, draw_hair, hair_meshes, paint_scalp
-from infantsynth.appearance.noise import step
-from infantsynth.appearance.outfit import Chest, Outfit, draw_outfit
-from infantsynth.appearance.skin import SkinTone, draw_tone, paint_skin
-from infantsynth.appearance.source import TextureSource
+from infantsynth.appearance.outfit import Chest, Outfit, add_extras, draw_outfit
+from infantsynth.appearance.skin import SkinTone, draw_iris, draw_tone, eye_meshes, paint_face, paint_skin
 from infantsynth.appearance.studio import TEXTURE_SIZE, Studio, prepare
+from infantsynth.appearance.swatch import mean_color, smooth_step
+from infantsynth.appearance.tailor import make_shell, measure_wearer, over, sew, vertex_normals
+from infantsynth.appearance.textures import TextureSource
 from infantsynth.spec import Material, Mesh
 
 Array = np.ndarray
@@ -67,20 +62,18 @@ def dress(
     studio = prepare(body, size)
     vertices = np.asarray(vertices, dtype=np.float32)
     look, chest = _draw_look(studio, rng, textures or TextureSource())
-    wearer = drape.measure(studio.fabric, _rest_shape(body, betas), vertices, studio.faces)
+    wearer = measure_wearer(studio.fabric, _rest_shape(body, betas), vertices, studio.faces)
     canvas = paint_skin(studio, look.tone, rng)
     paint_scalp(studio, canvas, look.hair, rng)
     paint_face(studio, canvas, look.tone, look.hair.color, look.asleep, rng)
     garments = look.outfit.garments
-    painted = [paint(studio, garment, look.tone.color, rng) for garment in garments]
+    painted = [paint_garment(studio, garment, look.tone.color, rng) for garment in garments]
     worn: list[Mesh] = []
     for index, (garment, cloth) in enumerate(zip(garments, painted, strict=True)):
-        shell = tailor.make_shell(studio.anatomy, studio.fabric, wearer, garment, rng)
+        shell = make_shell(studio.anatomy, studio.fabric, wearer, garment, rng)
         above = garments[index + 1 :]
-        worn.append(
-            tailor.sew(studio.anatomy, studio.fabric, shell, garment, _material(garment, cloth), above)
-        )
-        wearer = tailor.over(studio.fabric, wearer, shell, garment.inside(studio.anatomy, studio.fabric.at))
+        worn.append(sew(studio.anatomy, studio.fabric, shell, garment, _material(garment, cloth), above))
+        wearer = over(studio.fabric, wearer, shell, garment.inside(studio.anatomy, studio.fabric.at))
     worn += add_extras(studio, vertices, look.outfit, chest)
     _underlay(studio, canvas, garments, painted)
     skin = Material(canvas.color, float(rng.uniform(0.42, 0.6)), 0.4, 0.0, canvas.relief)
@@ -130,8 +123,8 @@ def _skin_mesh(studio: Studio, vertices: Array, garments: tuple[Garment, ...], m
     """The body without its eyeballs, drawn in a little where cloth lies over it."""
     atlas, anatomy = studio.atlas, studio.anatomy
     deep = np.maximum.reduce([garment.inside(anatomy, anatomy.at) for garment in garments])
-    inset = INSET * anatomy.cloth_scale * step(0.004 * anatomy.scale, 0.015 * anatomy.scale, deep)
-    drawn = vertices - inset[:, None].astype(np.float32) * drape.vertex_normals(vertices, studio.faces)
+    inset = INSET * anatomy.cloth_scale * smooth_step(0.004 * anatomy.scale, 0.015 * anatomy.scale, deep)
+    drawn = vertices - inset[:, None].astype(np.float32) * vertex_normals(vertices, studio.faces)
     faces = atlas.faces
     if anatomy.eyes is not None:
         ball = np.zeros(len(vertices), dtype=bool)

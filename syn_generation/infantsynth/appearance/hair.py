@@ -1,15 +1,14 @@
-"""Hair: paint for the scalp beneath, and strands with volume, from bare down to short hair."""
+"""Grow hair: paint for the scalp beneath, and strands, from bare down to short hair."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from infantsynth.appearance import noise
 from infantsynth.appearance.anatomy import Anatomy, Coordinates
-from infantsynth.appearance.cloth_paint import Canvas
-from infantsynth.appearance.fabric import vertex_normals
+from infantsynth.appearance.garment import Canvas
 from infantsynth.appearance.skin import SkinTone, texture_noise
-from infantsynth.appearance.studio import Studio
+from infantsynth.appearance.studio import Studio, vertex_normals
+from infantsynth.appearance.swatch import smooth_step, solid_noise
 from infantsynth.spec import Material, Mesh
 
 Array = np.ndarray
@@ -99,7 +98,7 @@ def paint_scalp(studio: Studio, canvas: Canvas, hair: Hair, rng: np.random.Gener
     size = studio.atlas.size
     ragged = texture_noise(rng, size, 24.0, 1.2).ravel()[index]
     streak = texture_noise(rng, size, 5.0, 1.0).ravel()[index]
-    edge = noise.step(-0.004, 0.016, depth.ravel()[index] / studio.anatomy.scale + 0.003 * ragged)
+    edge = smooth_step(-0.004, 0.016, depth.ravel()[index] / studio.anatomy.scale + 0.003 * ragged)
     share = edge * hair.density * np.clip(0.80 + 0.12 * streak, 0, 1)
     flat, relief = canvas.color.reshape(-1, 3), canvas.relief.reshape(-1)
     tint = hair.color[None] * (1 + 0.2 * streak)[:, None]
@@ -127,7 +126,7 @@ def _roots(
     faces = studio.faces[depth > 0]
     corner = vertices[faces]
     area = np.linalg.norm(np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]), axis=1)
-    thin = noise.step(0.0, 0.012 * studio.anatomy.scale, depth[depth > 0]) * 0.8 + 0.2
+    thin = smooth_step(0.0, 0.012 * studio.anatomy.scale, depth[depth > 0]) * 0.8 + 0.2
     weight = area * thin
     count = round(hair.strands * (0.4 + 0.6 * hair.density))
     pick = rng.choice(len(faces), count, p=weight / weight.sum())
@@ -152,7 +151,7 @@ def _grow(
     flow /= np.maximum(np.linalg.norm(flow, axis=1, keepdims=True), 1e-9)
     side = np.cross(normals, flow)
     swirl = rng.normal(0, 0.25, (len(roots), 1)) + 0.35 * rng.choice([-1, 1])
-    clump = noise.solid(rng, roots / studio.anatomy.scale, 0.02)[:, None]
+    clump = solid_noise(rng, roots / studio.anatomy.scale, 0.02)[:, None]
     heading = flow + (swirl + 0.35 * clump) * side
     heading /= np.linalg.norm(heading, axis=1, keepdims=True)
     length = hair.length * rng.uniform(0.6, 1.1, (len(roots), 1)) * (1 + 0.15 * clump)

@@ -1,20 +1,18 @@
-"""What a person wears: outfits drawn with the frequencies of real pictures."""
+"""Draw outfits and extras with the frequencies of real images."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from infantsynth.appearance.accessories import draw_extras
 from infantsynth.appearance.anatomy import Anatomy
-from infantsynth.appearance.color import cloth_color, print_colors
+from infantsynth.appearance.cloth import DRAWINGS
 from infantsynth.appearance.garment import Garment, Trim, above, below, collar, front, legs, sleeve
-from infantsynth.appearance.source import TextureSource
-from infantsynth.appearance.swatch import Swatch
+from infantsynth.appearance.swatch import Swatch, cloth_color, print_colors
+from infantsynth.appearance.textures import TextureSource
 
 Array = np.ndarray
 
-_MOTIFS = ("star", "heart", "bear", "rabbit", "cloud", "fish", "bird", "car")
 _STIFF = {"denim": 0.8, "fleece": 0.6, "knit": 0.5, "rib": 0.2, "waffle": 0.4}
 
 
@@ -75,7 +73,7 @@ def _neck(chest: Chest) -> dict[str, float]:
 
 def _motif(chest: Chest, cloth: Cloth, share: float = 0.35) -> str:
     plain = cloth.name in ("plain", "melange", "waffle", "stripes")
-    return str(chest.rng.choice(_MOTIFS)) if plain and chest.rng.random() < share else ""
+    return str(chest.rng.choice(list(DRAWINGS))) if plain and chest.rng.random() < share else ""
 
 
 def bodysuit(
@@ -264,6 +262,8 @@ _INFANT: tuple[tuple[str, Callable[[Chest], tuple[Garment, ...]], float], ...] =
     ("dungarees", dungarees, 1.2),
     ("tunic and trousers", _tunic, 1.2),
 )
+
+
 _ADULT: tuple[tuple[str, Callable[[Chest], tuple[Garment, ...]], float], ...] = (
     ("shirt and trousers", _adult_long, 5.0),
     ("shirt and shorts", _adult_short, 3.0),
@@ -283,3 +283,29 @@ def draw_outfit(anatomy: Anatomy, chest: Chest) -> Outfit:
     elif chest.rng.random() < 0.08:
         garments = (*garments, bib(chest))
     return Outfit(name, garments, draw_extras(anatomy.adult, name, chest.rng))
+
+
+def draw_extras(adult: bool, outfit: str, rng: np.random.Generator) -> tuple[str, ...]:
+    """Names of what goes with an outfit: "socks", "feet" (of a sleeper), "mittens", "hat", "headband", "pacifier"."""
+    return _of_adults(rng) if adult else _of_infants(outfit, rng)
+
+
+def _of_infants(outfit: str, rng: np.random.Generator) -> tuple[str, ...]:
+    extras = []
+    if outfit == "sleeper" and rng.random() < 0.6:
+        extras.append("feet")
+    elif rng.random() < 0.35:
+        extras.append("socks")
+    head = rng.random()
+    if head < 0.2:
+        extras.append("hat" if head < 0.14 else "headband")
+    if rng.random() < 0.08:
+        extras.append("pacifier")
+    if outfit == "sleeper" and rng.random() < 0.12:
+        extras.append("mittens")
+    return tuple(extras)
+
+
+def _of_adults(rng: np.random.Generator) -> tuple[str, ...]:
+    socks = ("socks",) if rng.random() < 0.9 else ()
+    return (*socks, "hat") if rng.random() < 0.08 else socks

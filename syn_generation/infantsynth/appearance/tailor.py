@@ -1,22 +1,230 @@
-"""Meshes of garments: cut from the fabric, laid on the wearer, with bands and hems that show their thickness."""
+"""Make meshes of garments: lay cloth on the posed body, cut it, add bands and hems."""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, identity
 
-from infantsynth.appearance import drape
-from infantsynth.appearance.anatomy import PARTS, Anatomy
-from infantsynth.appearance.cutting import Cut, rim, whole
-from infantsynth.appearance.fabric import Fabric, vertex_normals
+from infantsynth.appearance.anatomy import PARTS, Anatomy, panel
 from infantsynth.appearance.garment import Garment
+from infantsynth.appearance.studio import Fabric, vertex_normals
+from infantsynth.appearance.swatch import solid_noise
 from infantsynth.spec import Material, Mesh
 
 Array = np.ndarray
 
+STRAIN_SPREAD = 8  # smoothing steps on the compression, so that folds do not follow single edges
 CLOTH_THICKNESS = 0.0012  # m, also the step from one layer to the next
 BAND_THICKNESS = 0.0008  # m, what a trim or hem adds
 TUCKED = 0.02  # m; how far a garment reaches under the edge of the one worn over it
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A piece of a surface of N vertices: faces (F, 3) int32 into G vertices, each a mean of the N by ``carry``.
+
+    carry: (G, N) sparse, rows sum to 1.
+    """
+
+    faces: Array
+    carry: csr_matrix
+
+    def trim(self, field: Array) -> "Cut":
+        """What lies where ``field`` (N,) is positive."""
+        return cut(self.faces, self.carry @ field, self.carry)
+
+
+def whole(faces: Array, count: int) -> Cut:
+    """The uncut surface of ``count`` vertices."""
+    return Cut(faces, identity(count, dtype=np.float32, format="csr"))
+
+
+def cut(faces: Array, field: Array, carry: csr_matrix) -> Cut:
+    """Keep the part of a surface where ``field`` (G,) > 0; crossing triangles are cut at the zero line."""
+    field = np.where(field == 0, -1e-9, field)
+    inside = field > 0
+    kept = inside[faces].sum(axis=1)
+    turned = [_turn(faces[kept == n], inside, n) for n in (1, 2)]
+    edges = np.concatenate(
+        [_edges(turned[0], 0, 1), _edges(turned[0], 0, 2), _edges(turned[1], 0, 2), _edges(turned[1], 1, 2)]
+    )
+    crossing, inverse = np.unique(edges, axis=0, return_inverse=True)
+    one, two = len(turned[0]), len(turned[1])
+    made = len(field) + inverse.reshape(-1)
+    a, b = made[:one], made[one : 2 * one]
+    c, d = made[2 * one : 2 * one + two], made[2 * one + two :]
+    pieces = [
+        faces[kept == 3],
+        np.stack([turned[0][:, 0], a, b], axis=1),
+        np.stack([turned[1][:, 0], turned[1][:, 1], d], axis=1),
+        np.stack([turned[1][:, 0], d, c], axis=1),
+    ]
+    lerp = _lerp(crossing, field, carry)
+    return _compact(np.concatenate(pieces), lerp)
+
+
+def _turn(faces: Array, inside: Array, count: int) -> Array:
+    """Rotate faces so that the one vertex inside comes first, or the one outside last."""
+    flags = inside[faces]
+    odd = (flags if count == 1 else ~flags).argmax(axis=1)
+    start = odd if count == 1 else (odd + 1) % 3
+    order = (start[:, None] + np.arange(3)) % 3
+    return np.take_along_axis(faces, order, axis=1)
+
+
+def _edges(faces: Array, i: int, j: int) -> Array:
+    return np.sort(faces[:, [i, j]], axis=1)
+
+
+def _lerp(crossing: Array, field: Array, carry: csr_matrix) -> csr_matrix:
+    """Rows of ``carry`` for old vertices, then for the points where edges (E, 2) cross the zero of ``field``."""
+    from_, to = field[crossing[:, 0]], field[crossing[:, 1]]
+    share = (from_ / (from_ - to)).astype(np.float32)
+    count = len(crossing)
+    rows = np.repeat(np.arange(count), 2)
+    data = np.stack([1 - share, share], axis=1).ravel()
+    step = csr_matrix((data, (rows, crossing.ravel())), shape=(count, len(field)))
+    new = step @ carry
+    indptr = np.concatenate([carry.indptr, carry.indptr[-1] + new.indptr[1:]])
+    stacked = (np.concatenate([carry.data, new.data]), np.concatenate([carry.indices, new.indices]), indptr)
+    return csr_matrix(stacked, shape=(carry.shape[0] + count, carry.shape[1]))
+
+
+def _compact(faces: Array, carry: csr_matrix) -> Cut:
+    used = np.zeros(carry.shape[0], dtype=bool)
+    used[faces] = True
+    index = np.cumsum(used) - 1
+    return Cut(index[faces].astype(np.int32), carry[np.nonzero(used)[0]])
+
+
+def rim(faces: Array, place: Array) -> Array:
+    """Edges (E, 2) at the border of a surface, each in the order in which its one face has them.
+
+    place (G,): number of the place of each vertex; those that a texture seam parts have the same.
+    """
+    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).astype(np.int64)
+    placed = place[edges].astype(np.int64)
+    span = int(placed.max(initial=0)) + 1
+    forth = placed[:, 0] * span + placed[:, 1]
+    back = placed[:, 1] * span + placed[:, 0]
+    return edges[~np.isin(forth, back) & (forth != back)].astype(np.int32)
+
+
+@dataclass(frozen=True)
+class Wearer:
+    """A posed body under its clothes, on the fabric's W vertices.
+
+    skin (W, 3) m and normals (W, 3) of the body, or of the cloth already on it; bridged (W, 3): the body with its
+    hollows filled; pushed (W,): how far the skin is compressed by the pose, 0 none .. 1.
+    """
+
+    skin: Array
+    normals: Array
+    bridged: Array
+    pushed: Array
+
+
+def measure_wearer(fabric: Fabric, rest: Array, posed: Array, faces: Array) -> Wearer:
+    """Prepare a posed body: rest and posed vertices (V, 3) m of the same shape, faces (F, 3) of the body."""
+    skin = fabric.refine(posed, vertex_normals(posed, faces))
+    normals = vertex_normals(skin, fabric.faces)
+    a, b = fabric.edges.T
+    relaxed = fabric.carry @ rest
+    length = np.linalg.norm(skin[a] - skin[b], axis=1)
+    free = np.maximum(np.linalg.norm(relaxed[a] - relaxed[b], axis=1), 1e-6)
+    shortening = np.clip(1 - length / free, 0, 1)
+    total = np.bincount(a, shortening, len(skin)) + np.bincount(b, shortening, len(skin))
+    pushed = (
+        total / np.maximum(np.bincount(a, minlength=len(skin)) + np.bincount(b, minlength=len(skin)), 1)
+    ).astype(np.float32)
+    bridged = skin
+    for _ in range(STRAIN_SPREAD):
+        pushed = 0.4 * pushed + 0.6 * (fabric.smoother @ pushed)
+    for _ in range(14):
+        bridged = 0.35 * bridged + 0.65 * (fabric.smoother @ bridged)
+    return Wearer(skin, normals, _outside(bridged, skin, normals, 0.0), np.clip(2.5 * pushed, 0, 1))
+
+
+def _outside(points: Array, skin: Array, normals: Array, gap: Array | float) -> Array:
+    """Move points (W, 3) along the skin's normals to at least ``gap`` m above it."""
+    height = np.einsum("ij,ij->i", points - skin, normals)
+    return points + np.maximum(gap - height, 0)[:, None] * normals
+
+
+def lay_cloth(
+    fabric: Fabric,
+    wearer: Wearer,
+    thickness: Array | float,
+    ease: Array,
+    folds: Array,
+    slack: Array,
+    pin: Array,
+) -> Array:
+    """Positions (W, 3) m of a cloth on the body.
+
+    thickness: least distance from the skin. ease: further distance where the cloth is free (W,). folds: up and
+    down of the cloth (W,). slack: how far it sags when it hangs free (W,). pin: 0 free .. 1 tight to the skin as
+    under elastic (W,). All in m but pin.
+    """
+    base = wearer.bridged * (1 - pin[:, None]) + wearer.skin * pin[:, None]
+    normals = vertex_normals(base, fabric.faces)
+    hangs = np.clip(-normals[:, 2], -1, 1)  # 1 under the body, -1 on top of it
+    free = ease * (0.75 + 0.45 * hangs)
+    cloth = base + normals * (thickness + free + folds)[:, None]
+    cloth[:, 2] -= slack * np.clip(hangs + 0.35, 0, 1)
+    soft = cloth
+    for _ in range(2):
+        soft = 0.5 * soft + 0.5 * (fabric.smoother @ soft)
+    cloth = soft + normals * (folds * 0.6)[:, None]  # smoothing takes some of the folds away
+    return _outside(cloth, wearer.skin, wearer.normals, thickness).astype(np.float32)
+
+
+def folds(
+    anatomy: Anatomy,
+    fabric: Fabric,
+    wearer: Wearer,
+    rng: np.random.Generator,
+    looseness: float,
+    stiffness: float,
+) -> Array:
+    """Heights (W,) m of folds: rings where the body bends, and creases wherever the cloth has room.
+
+    looseness: 0 skin-tight .. 1 baggy. stiffness: 0 jersey .. 1 denim; stiff cloth folds broader.
+    """
+    at, scale = fabric.at, anatomy.cloth_scale
+    wave = (0.016 + 0.012 * stiffness) * scale
+    _, along = panel(anatomy, at)
+    warp = solid_noise(rng, at.rest, 4 * wave)
+    ring = np.sin(2 * np.pi * (along / wave + 0.45 * warp))
+    bend = 0.16 * wave * wearer.pushed * _crest(ring) * (0.5 + looseness)
+    limb = at.part >= 2
+    squeezed = np.column_stack([at.rest[:, 0], at.rest[:, 1], at.rest[:, 2] * np.where(limb, 1.8, 1.0)])
+    diagonal = squeezed @ _shear(rng)
+    crease = 1.2 - 2.0 * np.abs(solid_noise(rng, diagonal, 3.2 * wave, 2))
+    amplitude = (0.0004 + 0.0016 * looseness) * scale
+    return (bend + amplitude * np.clip(crease, -1.2, 1.2) * (0.5 + 0.8 * wearer.pushed)).astype(np.float32)
+
+
+def _crest(wave: Array) -> Array:
+    """Broad valleys and narrow ridges out of a sine, mean about 0."""
+    return 2 * ((0.5 + 0.5 * wave) ** 1.8) - 0.75
+
+
+def _shear(rng: np.random.Generator) -> Array:
+    """Stretches space along one slanting direction of the trunk's front, (3, 3)."""
+    angle = rng.choice([-1, 1]) * rng.uniform(0.3, 1.1)
+    direction = np.array([np.cos(angle), 0.2, np.sin(angle)])
+    direction /= np.linalg.norm(direction)
+    return np.eye(3) - 0.6 * np.outer(direction, direction)
+
+
+def gathers(anatomy: Anatomy, fabric: Fabric, rng: np.random.Generator, edge: Array, reach: float) -> Array:
+    """Heights (W,) m of the ripples that elastic makes across an edge. edge (W,): distance from it, m."""
+    round_, _ = panel(anatomy, fabric.at)
+    wave = rng.uniform(0.010, 0.016) * anatomy.cloth_scale
+    warp = solid_noise(rng, fabric.at.rest, 3 * wave)
+    near = np.exp(-0.5 * ((edge - 0.5 * reach) / (0.45 * reach)) ** 2)
+    return (0.09 * wave * near * np.sin(2 * np.pi * (round_ / wave + 0.3 * warp))).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -27,7 +235,7 @@ class Shell:
     skin: Array
 
 
-def over(fabric: Fabric, wearer: drape.Wearer, shell: Shell, field: Array) -> drape.Wearer:
+def over(fabric: Fabric, wearer: Wearer, shell: Shell, field: Array) -> Wearer:
     """The wearer for the next layer: what a garment covers, ``field`` (W,) > 0, counts as skin."""
     on = field > -0.004
     away = wearer.normals * (2 * BAND_THICKNESS)  # room for the bands
@@ -66,13 +274,13 @@ def sew(
 
 
 def make_shell(
-    anatomy: Anatomy, fabric: Fabric, wearer: drape.Wearer, garment: Garment, rng: np.random.Generator
+    anatomy: Anatomy, fabric: Fabric, wearer: Wearer, garment: Garment, rng: np.random.Generator
 ) -> Shell:
     """Lay a garment's cloth on the posed body."""
     scale = anatomy.cloth_scale
     ease = np.full(fabric.carry.shape[0], garment.ease * scale)
     pin = np.zeros(len(ease))
-    height = drape.folds(anatomy, fabric, wearer, rng, min(1.0, garment.ease / 0.008), garment.stiffness)
+    height = folds(anatomy, fabric, wearer, rng, min(1.0, garment.ease / 0.008), garment.stiffness)
     for name, extra in garment.flare.items():
         distance = garment.edges[name](anatomy, fabric.at) / scale
         ease += extra * scale * np.exp(-np.clip(distance, 0, None) / 0.03)
@@ -81,11 +289,11 @@ def make_shell(
         near = np.exp(-0.5 * (np.clip(distance, 0, None) / (0.012 * scale)) ** 2)
         pin = np.maximum(pin, near)
         ease *= 1 - 0.9 * near
-        height = height + drape.gathers(anatomy, fabric, rng, distance, 0.03 * scale)
+        height = height + gathers(anatomy, fabric, rng, distance, 0.03 * scale)
     ease += bulge(anatomy, fabric) * garment.bulge * scale
     thickness = CLOTH_THICKNESS * scale
     slack = np.full(len(ease), garment.sag * scale)
-    return Shell(drape.lay(fabric, wearer, thickness, ease, height, slack, pin), wearer.skin)
+    return Shell(lay_cloth(fabric, wearer, thickness, ease, height, slack, pin), wearer.skin)
 
 
 def bulge(anatomy: Anatomy, fabric: Fabric) -> Array:

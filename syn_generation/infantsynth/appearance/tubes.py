@@ -1,12 +1,12 @@
-"""Clothes that are no second skin: rings laid round a head, hand or foot, so that they bridge toes, fingers and ears."""
+"""Wrap rings round a head, hand or foot, and build small solids such as knobs and bows."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial import cKDTree
 
-from infantsynth.appearance import noise
-from infantsynth.appearance.swatch import Swatch
+from infantsynth.appearance.swatch import Swatch, solid_noise
 from infantsynth.spec import Material, Mesh
 
 Array = np.ndarray
@@ -148,7 +148,7 @@ def _blend(rows: Array) -> Array:
 def rumple(rings: Rings, rng: np.random.Generator, height: float, wave: float) -> Rings:
     """Shallow folds: heights of up to about ``height`` m and ``wave`` m long; only outwards."""
     points = rings.positions()
-    bumps = noise.solid(rng, points.reshape(-1, 3), wave).reshape(rings.radius.shape)
+    bumps = solid_noise(rng, points.reshape(-1, 3), wave).reshape(rings.radius.shape)
     return rings.grown(height * np.clip(0.5 + 0.5 * bumps, 0, 2))
 
 
@@ -191,3 +191,58 @@ def _looks_out(vertices: Array, faces: Array, lines: Array) -> bool:
     normal = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
     middle = lines[:, :-1].mean(axis=1)[faces[:, 0] // lines.shape[1]]
     return bool(((corner[:, 0] - middle) * normal).sum() > 0)
+
+
+@dataclass(frozen=True)
+class Solid:
+    """vertices (V, 3) m and faces (F, 3) that turn outwards."""
+
+    vertices: Array
+    faces: Array
+
+    def placed(self, rotation: Array, shift: Array) -> "Solid":
+        """Turned by ``rotation`` (3, 3), then moved by ``shift`` (3,) m."""
+        return Solid(self.vertices @ rotation.T + shift, self.faces)
+
+    def mesh(self, material: Material, body: Array) -> Mesh:
+        """A worn mesh that moves with the nearest vertices of the posed body (V, 3) m; one colour, no texture."""
+        source = cKDTree(body).query(self.vertices)[1].astype(np.int32)
+        return Mesh(
+            "garment", self.vertices.astype(np.float32), self.faces.astype(np.int32), material, None, source
+        )
+
+
+def ball(radii: Array, around: int = 16) -> Solid:
+    """An ellipsoid of half-axes ``radii`` (3,) m."""
+    up = np.linspace(-np.pi / 2, np.pi / 2, around // 2 + 1)
+    turn = np.linspace(0, 2 * np.pi, around, endpoint=False)
+    x, y = np.outer(np.cos(up), np.cos(turn)), np.outer(np.cos(up), np.sin(turn))
+    points = np.stack([x, y, np.repeat(np.sin(up)[:, None], around, axis=1)], axis=-1) * radii
+    return Solid(points.reshape(-1, 3), _ring_faces(len(up), around, False))
+
+
+def ring(radius: float, thick: float, around: int = 24) -> Solid:
+    """A torus about z: ``radius`` m to the middle of a tube of half-width ``thick`` m."""
+    turn = np.linspace(0, 2 * np.pi, around, endpoint=False)
+    tube = np.linspace(0, 2 * np.pi, 8, endpoint=False)
+    away = radius + thick * np.cos(tube)[:, None]
+    points = np.stack(
+        [away * np.cos(turn), away * np.sin(turn), np.repeat(thick * np.sin(tube)[:, None], around, 1)],
+        axis=-1,
+    )
+    return Solid(points.reshape(-1, 3), _ring_faces(8, around, True))
+
+
+def _ring_faces(rows: int, around: int, wraps: bool) -> Array:
+    row, column = np.meshgrid(np.arange(rows if wraps else rows - 1), np.arange(around), indexing="ij")
+    here, right = row * around + column, row * around + (column + 1) % around
+    above, across = (row + 1) % rows * around + column, (row + 1) % rows * around + (column + 1) % around
+    first, second = np.stack([here, right, across], axis=-1), np.stack([here, across, above], axis=-1)
+    return np.concatenate([first.reshape(-1, 3), second.reshape(-1, 3)])
+
+
+def merged(solids: Sequence[Solid]) -> Solid:
+    """Several solids as one."""
+    starts = np.cumsum([0, *(len(solid.vertices) for solid in solids)])
+    faces = [solid.faces + start for solid, start in zip(solids, starts, strict=False)]
+    return Solid(np.concatenate([solid.vertices for solid in solids]), np.concatenate(faces))

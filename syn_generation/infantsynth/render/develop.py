@@ -98,7 +98,7 @@ class CameraFaults:
 NO_FAULTS = CameraFaults(0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
-def develop(picture: Array, rng: np.random.Generator, faults: CameraFaults | None = None) -> Array:
+def add_camera_faults(picture: Array, rng: np.random.Generator, faults: CameraFaults | None = None) -> Array:
     """The picture (H, W, 3) RGB uint8 as a camera would have taken it; the same for the same generator state."""
     faults = faults or CameraFaults()
     light = to_linear(np.asarray(picture, dtype=np.float32) / 255)

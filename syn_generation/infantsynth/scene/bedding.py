@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter, grey_closing, map_coordinates, maximum_filter, minimum_filter
 
-from infantsynth.appearance import noise
+from infantsynth.appearance.swatch import noise_field, smooth_step, solid_noise
 from infantsynth.scene.places import Place
 from infantsynth.scene.shapes import Shape, lattice, surface
 
@@ -99,8 +99,8 @@ class Folds:
     def __init__(self, rng: np.random.Generator, wavelength: float, stretch: float, size: int = 192) -> None:
         self.metres = 8 * wavelength  # side of the periodic tile
         self.turn = rng.uniform(0, np.pi)
-        self.field = noise.field(rng, size, size / 8, 2.0, (1.0, stretch))
-        self.warp = noise.field(rng, size, size / 3, 2.5), noise.field(rng, size, size / 3, 2.5)
+        self.field = noise_field(rng, size, size / 8, 2.0, (1.0, stretch))
+        self.warp = noise_field(rng, size, size / 3, 2.5), noise_field(rng, size, size / 3, 2.5)
         self.size = size
 
     def at(self, xy: Array) -> Array:
@@ -131,7 +131,7 @@ def patch(size: Array, step: float, rng: np.random.Generator) -> tuple[Array, Ar
     corner = (u * v) ** 2 * np.abs(u * v) ** 4
     rounded = flat * (1 - rng.uniform(0.03, 0.12) * corner)[..., None]
     lifted = np.concatenate([flat.reshape(-1, 2), np.zeros((rows * columns, 1))], axis=1)
-    shift = np.stack([noise.solid(rng, lifted, rng.uniform(0.35, 0.7), 3) for _ in range(2)], axis=1)
+    shift = np.stack([solid_noise(rng, lifted, rng.uniform(0.35, 0.7), 3) for _ in range(2)], axis=1)
     shear = np.eye(2) + rng.normal(0, 0.06, (2, 2))
     border = np.maximum(np.abs(u), np.abs(v)) ** 2
     waved = rounded @ shear + shift.reshape(rows, columns, 2) * (0.018 * border)[..., None]
@@ -255,7 +255,7 @@ def _hem(uv: Array, blanket: Blanket, rng: np.random.Generator) -> Array:
         return np.zeros(uv.shape[:2])
     width = rng.uniform(0.06, 0.14) * blanket.size[1]
     inward = uv[..., 1] + rng.normal(0, 0.02) * uv[..., 0]
-    return 1.6 * blanket.thickness * (1 - noise.step(0.92 * width, width, inward))
+    return 1.6 * blanket.thickness * (1 - smooth_step(0.92 * width, width, inward))
 
 
 @dataclass(frozen=True)

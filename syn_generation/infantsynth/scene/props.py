@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from infantsynth.appearance import Dressed, TextureSource
+from infantsynth.appearance.dress import Dressed
+from infantsynth.appearance.textures import TextureSource
 from infantsynth.body import PART_NAMES, BodyModel
 from infantsynth.scene.bedding import Bedding, Blanket, drape, over_body, top
 from infantsynth.scene.places import Place, SceneOptions

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from infantsynth.appearance import TextureSource
+from infantsynth.appearance.textures import TextureSource
 from infantsynth.scene.places import Place
 from infantsynth.scene.shapes import Shape, box, cushion, joined, plain, surface, surface_material, tube
 from infantsynth.spec import Mesh

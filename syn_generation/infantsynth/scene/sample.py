@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from infantsynth.appearance import Dressed, TextureSource, dress
+from infantsynth.appearance.dress import Dressed, dress
 from infantsynth.appearance.studio import TEXTURE_SIZE
+from infantsynth.appearance.textures import TextureSource
 from infantsynth.body import PART_NAMES, BodyModel
 from infantsynth.poses import FitPool, PoseSample, from_fits, legacy_rotation, sample_pose, uniform_rotation
 from infantsynth.poses.rotation import LEGACY_STEPS

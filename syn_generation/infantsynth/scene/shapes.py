@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from infantsynth.appearance import TextureSource
+from infantsynth.appearance.textures import TextureSource
 from infantsynth.spec import Material, Mesh
 
 Array = np.ndarray

@@ -8,7 +8,8 @@ import numpy as np
 
 from fidip.errors import DataError
 from fidip.pixels import read_rgb
-from infantsynth.appearance import noise, patterns
+from infantsynth.appearance.swatch import noise_field
+from infantsynth.appearance.textures import procedural_color
 from infantsynth.spec import AreaLight, Environment
 
 Array = np.ndarray
@@ -186,14 +187,14 @@ def procedural_background(size: tuple[int, int], rng: np.random.Generator) -> tu
     width, height = size
     side = 256
     below = str(rng.choice(["sheet", "carpet", "wood", "cloth", "tile"]))
-    picture = _tiled(patterns.procedural(below, rng, side), size, rng.uniform(0.8, 2.2))
+    picture = _tiled(procedural_color(below, rng, side), size, rng.uniform(0.8, 2.2))
     name = below
     if rng.random() < 0.5:
-        wall = _tiled(patterns.procedural("wall", rng, side), size, rng.uniform(0.8, 2.0))
+        wall = _tiled(procedural_color("wall", rng, side), size, rng.uniform(0.8, 2.0))
         line = height * rng.uniform(0.1, 0.6) + (np.arange(width) - width / 2) * rng.normal(0, 0.05)
         above = np.clip(line[None, :] - np.arange(height)[:, None] + 0.5, 0, 1)[..., None]
         picture, name = picture * (1 - above) + wall * above, f"wall+{below}"
-    light = cv2.resize(noise.field(rng, 64, 40, 2.5), size, interpolation=cv2.INTER_CUBIC)
+    light = cv2.resize(noise_field(rng, 64, 40, 2.5), size, interpolation=cv2.INTER_CUBIC)
     lit = np.clip(picture * (1 + 0.15 * light[..., None]), 0, 1)
     return np.rint(lit * 255).astype(np.uint8), name
 

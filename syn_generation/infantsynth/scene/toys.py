@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from infantsynth.appearance import TextureSource
+from infantsynth.appearance.textures import TextureSource
 from infantsynth.scene.shapes import (
     Shape,
     box,

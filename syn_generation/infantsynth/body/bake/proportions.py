@@ -41,12 +41,7 @@ _ENDS = {
 
 # distance between a bone's joints as a part of the body's length, newborn and at 12 months
 # (from the diaphyses of Maresh 1970, with the cartilage at both ends)
-BONES = {
-    "hip": (0.185, 0.205),
-    "knee": (0.158, 0.172),
-    "shoulder": (0.158, 0.166),
-    "elbow": (0.130, 0.130),
-}
+BONES = {"hip": (0.185, 0.205), "knee": (0.158, 0.172), "shoulder": (0.158, 0.166), "elbow": (0.130, 0.130)}
 
 
 def bone_targets(months: float) -> dict[str, float]:
