@@ -11,9 +11,8 @@ import torch
 from fidip.cli import exit_on_error
 from fidip.errors import ConfigError
 from fidip.runtime import setup_logging
-from infantsynth.fit.benchmark import benchmark
-from infantsynth.fit.report import CSV_NAME
-from infantsynth.fit.run import run_fit
+from infantsynth.fit.outcome import CSV_NAME
+from infantsynth.fit.run import benchmark, run_fit
 from infantsynth.fit.settings import KEYS, Settings, parse_options, read_settings
 
 HERE = Path(__file__).parent

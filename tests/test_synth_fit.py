@@ -4,10 +4,10 @@ import torch
 from synth_fit import FOCAL, SIZE, blended_body, boxes, infant, known_persons, project
 
 from fidip.errors import ConfigError, DataError
-from infantsynth.fit.bodyrig import rig_of
-from infantsynth.fit.config import FitConfig, Stage
 from infantsynth.fit.fitting import fit_bodies, usable
-from infantsynth.fit.quality import posed_vertices
+from infantsynth.fit.outcome import posed_vertices
+from infantsynth.fit.point_rig import rig_of
+from infantsynth.fit.settings import FitConfig, Stage
 from infantsynth.priors import JointLimits, ShapePrior, default_prior
 
 SIZES = np.array([SIZE], dtype=float)

@@ -12,13 +12,10 @@ from synth_fit import SIZE, boxes, coco_file, infant, known_persons
 
 from fidip.errors import ConfigError, DataError
 from infantsynth.fit import run as run_module
-from infantsynth.fit.benchmark import benchmark
-from infantsynth.fit.config import FitConfig
-from infantsynth.fit.outcome import read_outcome
+from infantsynth.fit.outcome import CSV_NAME, SUMMARY_NAME, read_outcome
 from infantsynth.fit.plan import body_source, fit_config, make_plan
-from infantsynth.fit.report import CSV_NAME, SUMMARY_NAME
-from infantsynth.fit.run import run_fit
-from infantsynth.fit.settings import KEYS, coerce, parse_options, read_settings
+from infantsynth.fit.run import benchmark, run_fit
+from infantsynth.fit.settings import KEYS, FitConfig, coerce, parse_options, read_settings
 from infantsynth.poses import from_fits
 from infantsynth.priors import JointLimits, StoredPrior, hand_set_prior, read_prior, write_prior
 

@@ -34,7 +34,18 @@ GROUPS: dict[str, tuple[str, ...]] = {
 PICTURES = (".jpg", ".jpeg", ".png")
 # names under which people file surfaces, lower case, and what the project calls them
 _SYNONYMS = {
-    "cloth": tuple("cloth clothes fabric fabrics textile textiles garment garments knit leather".split()),
+    "cloth": (
+        "cloth",
+        "clothes",
+        "fabric",
+        "fabrics",
+        "textile",
+        "textiles",
+        "garment",
+        "garments",
+        "knit",
+        "leather",
+    ),
     "sheet": ("sheet", "sheets", "bedding", "bed", "linen"),
     "blanket": ("blanket", "blankets", "quilt", "fleece"),
     "carpet": ("carpet", "carpets", "rug", "rugs"),

@@ -1,20 +1,18 @@
 """Fit a body to 2D keypoints of many infants at once."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
+from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from fidip.errors import DataError
 from infantsynth.body import BodyModel
-from infantsynth.fit.bodyrig import BodyRig, rig_of
-from infantsynth.fit.collisions import Collisions
-from infantsynth.fit.config import FitConfig
-from infantsynth.fit.solver import minimise
-from infantsynth.fit.starts import distances, extents, orientations, places
-from infantsynth.fit.terms import Distance, Limits, Observed, Pose, Reprojection, Shape, Term
-from infantsynth.fit.unknowns import Unknowns
+from infantsynth.fit.point_rig import BodyRig, Unknowns, rig_of, shortest
+from infantsynth.fit.settings import FitConfig, Stage
+from infantsynth.fit.terms import Collisions, Distance, Limits, Observed, Pose, Reprojection, Shape, Term
 from infantsynth.priors.limits import JointLimits
 from infantsynth.priors.packaged import default_prior
 from infantsynth.priors.prior import PosePrior
@@ -22,10 +20,132 @@ from infantsynth.priors.shape import ShapePrior
 
 Array = np.ndarray
 
+# body (x left, -y front, z up) upright and facing the camera (x right, y down, z forward)
+FACING = Rotation.from_matrix([[1, 0, 0], [0, 0, -1], [0, 1, 0]])
+UPPER, LOWER = (5, 6), (11, 12)  # shoulders, hips: COCO-17
+UPPER_INSTEAD, LOWER_INSTEAD = (0, 1, 2, 3, 4), (13, 14, 15, 16)
+BONES = np.array(
+    [(5, 11), (6, 12), (5, 12), (6, 11), (5, 6), (11, 12), (5, 7), (6, 8), (7, 9), (8, 10), (11, 13), (12, 14), (13, 15),
+     (14, 16)]
+)  # fmt: skip
+CLEAREST = 0.8  # quantile of the bones' scales: most are foreshortened, few look too long
+DAMPING = 1e-3  # of the first step, relative to the Hessian's diagonal
+EASE, TIGHTEN = 0.2, 6.0  # of the damping after a good and after a bad step
+MOST_DAMPING = 1e8
+FLOOR = 1e-6  # added to the diagonal: an unknown that nothing depends on stays where it is
 FEWEST = 6  # joints; with fewer the unknowns are anyone's guess
 SMALLEST, LARGEST = 1.0, 1e6  # px, the larger side of the keypoints' box
 ALIKE = 1e-6  # of the cost: a smaller difference between two starts is rounding
 SLACK = 0.01  # m that capsules may overlap before the collision term counts: flesh gives way
+
+
+def orientations(keypoints: Array, count: int) -> Array:
+    """Rotation vectors (N, count, 3) rad: the body's axis as in the picture, turned about itself in equal steps.
+
+    keypoints: (N, 17, 3) px and weights.
+    """
+    axis = _middle(keypoints, UPPER, UPPER_INSTEAD) - _middle(keypoints, LOWER, LOWER_INSTEAD)
+    axis = np.where(np.isfinite(axis).all(axis=1, keepdims=True), axis, (0.0, -1.0))
+    lean = np.arctan2(axis[:, 0], -axis[:, 1])
+    leaned = Rotation.from_rotvec(lean[:, None] * (0.0, 0.0, 1.0)) * FACING
+    turns = Rotation.from_rotvec(np.arange(count)[:, None] * (0.0, 0.0, 2 * np.pi / count))
+    return np.stack([(leaned * turn).as_rotvec() for turn in turns], axis=1)
+
+
+def distances(keypoints: Array, rest: Array, focal: Array) -> Array:
+    """Distance (N,) m at which bones of the body at rest, (17, 3) m, look as long as seen; focal: (N,) px."""
+    start, end = BONES.T
+    seen = np.linalg.norm(keypoints[:, start, :2] - keypoints[:, end, :2], axis=2)
+    scale = seen / np.linalg.norm(rest[start] - rest[end], axis=1)  # px per m
+    scale[(keypoints[:, start, 2] == 0) | (keypoints[:, end, 2] == 0)] = np.nan
+    known = np.isfinite(scale).any(axis=1)
+    chosen = extents(keypoints).max(axis=1) / np.ptp(rest, axis=0).max()
+    chosen[known] = np.nanquantile(scale[known], CLEAREST, axis=1)
+    return focal / np.maximum(chosen, 1e-3)
+
+
+def extents(keypoints: Array) -> Array:
+    """Width and height (N, 2) px of the box around the seen keypoints of (N, 17, 3); 0 without any."""
+    shown = (keypoints[..., 2] > 0)[..., None]
+    high = np.where(shown, keypoints[..., :2], -np.inf).max(axis=1)
+    low = np.where(shown, keypoints[..., :2], np.inf).min(axis=1)
+    return np.where(shown.any(axis=1), high - low, 0.0)
+
+
+def places(keypoints: Array, focal: Array, centre: Array) -> Array:
+    """Where the pelvis is seen, (N, 2) as x/z and y/z."""
+    hips = _middle(keypoints, LOWER, UPPER)
+    shown = keypoints[..., 2] > 0
+    mean = (keypoints[..., :2] * shown[..., None]).sum(axis=1) / np.maximum(shown.sum(axis=1), 1)[:, None]
+    return (np.where(np.isfinite(hips), hips, mean) - centre) / focal[:, None]
+
+
+def _middle(keypoints: Array, joints: tuple[int, ...], instead: tuple[int, ...]) -> Array:
+    """Mean place (N, 2) px of the seen ones of ``joints``, else of ``instead``, else NaN."""
+    middle = np.full((len(keypoints), 2), np.nan)
+    for group in (instead, joints):
+        shown = keypoints[:, group, 2] > 0
+        some = shown.any(axis=1)
+        total = (keypoints[:, group, :2] * shown[..., None]).sum(axis=1)
+        middle[some] = total[some] / shown[some].sum(axis=1)[:, None]
+    return middle
+
+
+def total_cost(terms: Sequence[Term], theta: Tensor, stage: Stage) -> Tensor:
+    """Cost (B,) of unknowns (B, P); infinite where it is no number."""
+    total = torch.stack([term.cost(theta, stage) for term in terms]).sum(dim=0)
+    return torch.where(total.isfinite(), total, torch.inf)
+
+
+def normal_equations(terms: Sequence[Term], theta: Tensor, stage: Stage) -> tuple[Tensor, Tensor]:
+    """Half the gradient (B, P) and half the Gauss-Newton Hessian (B, P, P) of the cost."""
+    gradient = torch.zeros_like(theta)
+    hessian = theta.new_zeros(*theta.shape, theta.shape[1])
+    for term in terms:
+        term.add_normal(theta, stage, gradient, hessian)
+    return gradient, hessian
+
+
+def minimise(
+    terms: Sequence[Term], theta: Tensor, stage: Stage, iterations: int, tolerance: float, free: slice
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Improve unknowns (B, P) by at most ``iterations`` steps each; only those in ``free`` change.
+
+    A row has converged when a step that was taken gained less than ``tolerance`` of its cost, or no damping gives
+    one. Returns the unknowns, their cost (B,), infinite where none was found, and which have converged (B,).
+    """
+    theta, cost = theta.clone(), total_cost(terms, theta, stage)
+    damping = torch.full_like(cost, DAMPING)
+    converged = torch.zeros_like(cost, dtype=torch.bool)
+    for _ in range(iterations):
+        active = (~converged & cost.isfinite()).nonzero()[:, 0]
+        if not len(active):
+            break
+        own = terms if len(active) == len(theta) else [term.rows(active) for term in terms]
+        proposed = _step(own, theta[active], stage, damping[active], free)
+        new = total_cost(own, proposed, stage)
+        better = new < cost[active]
+        small = better & (cost[active] - new <= tolerance * cost[active])
+        theta[active[better]] = proposed[better]
+        cost[active[better]] = new[better]
+        damping[active] *= torch.where(better, EASE, TIGHTEN)
+        converged[active] = small | (damping[active] > MOST_DAMPING)
+    return theta, cost, converged
+
+
+def _step(terms: Sequence[Term], theta: Tensor, stage: Stage, damping: Tensor, free: slice) -> Tensor:
+    """One damped Gauss-Newton step for each row; rows that cannot be solved stay."""
+    gradient, hessian = normal_equations(terms, theta, stage)
+    gradient, hessian = gradient[:, free], hessian[:, free, free].clone()
+    diagonal = hessian.diagonal(dim1=1, dim2=2)
+    diagonal += damping[:, None] * diagonal + FLOOR
+    factor, failed = torch.linalg.cholesky_ex(hessian)
+    change = torch.cholesky_solve(gradient[..., None], factor)[..., 0]
+    usable = (failed == 0) & change.isfinite().all(dim=1)
+    proposed = theta.clone()
+    proposed[:, free] -= torch.where(usable[:, None], change, 0.0)
+    proposed[:, 3:6] = shortest(proposed[:, 3:6])
+    return proposed
 
 
 @dataclass(frozen=True)
@@ -81,10 +201,10 @@ def fit_bodies(
     with torch.no_grad():
         pose_prior, betas_prior = prior or default_prior(body), shape_prior or ShapePrior.standard(body)
         fits = _Fit(body, config, pose_prior, betas_prior).run(keypoints[good], sizes[good])
-    return _spread(fits, good)
+    return _spread_results(fits, good)
 
 
-def _spread(fits: FitResult, good: Array) -> FitResult:
+def _spread_results(fits: FitResult, good: Array) -> FitResult:
     """Results of the usable persons among all; the others' are NaN."""
     spread = {}
     for part in fields(fits):

@@ -1,18 +1,31 @@
-"""What became of one person: the fit and how good it is, as plain arrays on disk and as a row of the report."""
+"""Keep and judge what became of each person: arrays on disk, errors, the report."""
 
+import csv
+import io
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from fidip.errors import DataError
-from fidip.runtime import atomic_path, write_json
+from fidip.runtime import atomic_path, provenance, write_json, write_text
 from fidip.skeleton import COCO17
+from infantsynth.body import BodyModel
+from infantsynth.fit.fitting import FitResult, extents
+from infantsynth.fit.keypoints import Subject
+from infantsynth.fit.plan import FitPlan
+from infantsynth.fit.settings import Settings
+from infantsynth.priors import JointLimits
+from infantsynth.priors.contact import self_penetration
 
 Array = np.ndarray
 
 OK, POOR, FAILED = "ok", "poor", "failed"
+CSV_NAME, SUMMARY_NAME = "errors.csv", "summary.json"
 
 
 @dataclass(frozen=True)
@@ -117,3 +130,131 @@ def read_outcomes(folder: Path) -> list[Outcome]:
     if not files:
         raise DataError(f"there are no fits (npz) in {folder}; make them with syn_generation/fit.py")
     return [read_outcome(file) for file in files]
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """Beyond these a fit is poor: mean error in per cent of the box's diagonal, penetration in m."""
+
+    percent: float = 3.0
+    penetration: float = 0.04
+
+
+def posed_vertices(body: BodyModel, betas: Array, pose: Array, transl: Array) -> Array:
+    """Vertices (N, V, 3) m in camera axes of fits: betas (N, K), pose (N, J, 3) rad, transl (N, 3) m."""
+    with torch.no_grad():
+        tensors = (torch.as_tensor(part).to(body.template) for part in (betas, pose, transl))
+        return body(*tensors).vertices.double().cpu().numpy()
+
+
+def outcomes(
+    plan: FitPlan, subjects: Sequence[Subject], keys: Sequence[str], fits: FitResult, tolerance: Tolerance
+) -> list[Outcome | Row]:
+    """An outcome for each person that was fitted, a row for each that was not."""
+    limits = JointLimits.for_body(plan.body)
+    made: list[Outcome | Row] = []
+    for i, subject in enumerate(subjects):
+        if not np.isfinite(fits.cost[i]) or not np.isfinite(fits.pose[i]).all():
+            made.append(
+                failed(
+                    subject,
+                    "no body was found for these keypoints: too few joints, all in one place, or far apart",
+                )
+            )
+            continue
+        vertices = posed_vertices(
+            plan.body, *(part[i : i + 1] for part in (fits.betas, fits.pose, fits.transl))
+        )
+        depth = float(self_penetration(plan.body, vertices)[0])
+        beyond = float(limits.violation(fits.pose[i])[1:].max())
+        row = judge(subject, fits, i, depth, beyond, tolerance)
+        own = fits.pose[i], fits.betas[i], fits.transl[i], float(fits.focal[i])
+        seen = subject.size, subject.keypoints, fits.projected[i], subject.posture
+        made.append(Outcome(row, keys[i], plan.body.name, *own, *seen))
+    return made
+
+
+def judge(
+    subject: Subject, fits: FitResult, i: int, depth: float, beyond: float, tolerance: Tolerance
+) -> Row:
+    """The row of a person that was fitted; depth in m, beyond in rad."""
+    error = fits.error_px[i]
+    diagonal = float(np.linalg.norm(extents(subject.keypoints[None])[0]))
+    percent = float(np.nanmean(error)) / diagonal * 100
+    reasons = []
+    if percent > tolerance.percent:
+        reasons.append(f"mean error {percent:.2f} % of the box, more than {tolerance.percent:g}")
+    if depth > tolerance.penetration:
+        reasons.append(f"parts sink {depth:.3f} m into each other, more than {tolerance.penetration:g}")
+    return Row(
+        name=subject.name,
+        person=subject.person,
+        status=POOR if reasons else OK,
+        reason="; ".join(reasons),
+        joints=int(np.isfinite(error).sum()),
+        mean_px=float(np.nanmean(error)),
+        median_px=float(np.nanmedian(error)),
+        max_px=float(np.nanmax(error)),
+        mean_percent=percent,
+        penetration_m=depth,
+        limit_rad=beyond,
+        cost=float(fits.cost[i]),
+        start=int(fits.start[i]),
+        converged=bool(fits.converged[i]),
+        source=subject.source,
+    )
+
+
+def failed(subject: Subject, reason: str) -> Row:
+    """The row of a person that could not be fitted."""
+    joints = int((subject.keypoints[:, 2] > 0).sum())
+    return Row(subject.name, subject.person, FAILED, " ".join(reason.split()), joints, source=subject.source)
+
+
+@dataclass(frozen=True)
+class Clock:
+    """What this run fitted (not what it found done), in how many seconds, and seconds of the CPU."""
+
+    fitted: int = 0
+    seconds: float = 0.0
+    cpu: float = 0.0
+
+
+def write_report(folder: Path, rows: Sequence[Row], settings: Settings, clock: Clock) -> dict[str, Any]:
+    """Write errors.csv and summary.json; returns the summary."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({name: _cell(value) for name, value in asdict(row).items()})
+    write_text(folder / CSV_NAME, text.getvalue())
+    summary = summarise(rows, clock)
+    write_json(folder / SUMMARY_NAME, {**summary, "settings": settings, "provenance": provenance()})
+    return summary
+
+
+def summarise(rows: Sequence[Row], clock: Clock) -> dict[str, Any]:
+    """Counts, quantiles of the mean error in per cent of the box's diagonal, seconds per person."""
+    counts = Counter(row.status for row in rows)
+    percent = np.array([row.mean_percent for row in rows if row.status != FAILED])
+    quantiles = {"median": 0.5, "p95": 0.95, "max": 1.0}
+    return {
+        "persons": len(rows),
+        **{status: counts[status] for status in (OK, POOR, FAILED)},
+        "mean_percent": {
+            "mean": float(percent.mean()) if len(percent) else None,
+            **{
+                name: float(np.quantile(percent, q)) if len(percent) else None
+                for name, q in quantiles.items()
+            },
+        },
+        "fitted_now": clock.fitted,
+        "seconds_per_person": clock.seconds / clock.fitted if clock.fitted else None,
+        "cpu_seconds_per_person": clock.cpu / clock.fitted if clock.fitted else None,
+    }
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, float):
+        return "" if np.isnan(value) else f"{value:.6g}"
+    return str(value).lower() if isinstance(value, bool) else value

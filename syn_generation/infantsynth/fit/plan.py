@@ -11,9 +11,8 @@ import fidip
 from fidip.errors import ConfigError
 from fidip.runtime import fingerprint, logger
 from infantsynth.body import PACKAGED, BodyModel, load_body
-from infantsynth.fit.config import FitConfig, Stage
 from infantsynth.fit.keypoints import LAYOUTS, ignored_joints
-from infantsynth.fit.settings import Settings
+from infantsynth.fit.settings import FitConfig, Settings, Stage
 from infantsynth.priors import (
     JointLimits,
     PosePrior,

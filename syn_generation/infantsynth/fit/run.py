@@ -1,4 +1,4 @@
-"""A whole fitting run: keypoints in, parameters, meshes, pictures and a report out; resumable, never stopped by one."""
+"""Run a whole fit: keypoints in; parameters, meshes, overlays and a report out; resumable."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -7,21 +7,113 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from fidip.errors import DataError, FidipError
+from fidip.pixels import read_rgb
 from fidip.progress import progress
-from fidip.runtime import fingerprint, logger
-from infantsynth.fit.draw import write_mesh, write_overlay
-from infantsynth.fit.fitting import fit_bodies
+from fidip.runtime import atomic_path, fingerprint, logger, write_text
+from fidip.skeleton import COCO17
+from infantsynth.body import BodyModel
+from infantsynth.fit.fitting import fit_bodies, usable
 from infantsynth.fit.keypoints import Subject, read_subjects
-from infantsynth.fit.outcome import Outcome, Row, read_outcome, write_outcome
+from infantsynth.fit.outcome import (
+    Clock,
+    Outcome,
+    Row,
+    Tolerance,
+    failed,
+    outcomes,
+    posed_vertices,
+    read_outcome,
+    write_outcome,
+    write_report,
+)
 from infantsynth.fit.plan import FitPlan, make_plan
-from infantsynth.fit.quality import Tolerance, failed, outcomes, posed_vertices
-from infantsynth.fit.report import Clock, write_report
 from infantsynth.fit.settings import Settings
+from infantsynth.render.zbuffer import rasterise
+from infantsynth.spec import Camera, Material, Mesh
 
+Array = np.ndarray
+
+LONGEST = 800  # px; larger pictures are drawn smaller
+PLASTER = np.array([120.0, 165.0, 235.0])  # RGB of the fitted body: a lay figure's, nobody's skin
+OPACITY = 0.65
+PAPER = 235
+SEEN, FITTED = (255, 210, 40), (225, 30, 60)  # RGB
+FLIP = np.array([1.0, -1.0, -1.0])  # camera axes to a viewer's: y up, z towards the eye
 PICTURE_NAME = "output.png"  # as published: images/<picture>/<person>/output.png
+SIZES = (1, 8, 64)  # persons in a batch
+
+
+def write_mesh(path: Path, body: BodyModel, vertices: Array) -> None:
+    """Write posed vertices (V, 3) m in camera axes as .obj, turned so that y is up and the camera looks along -z."""
+    lines = ["# m; x right, y up, z towards the camera"]
+    lines += [f"v {x:.5f} {y:.5f} {z:.5f}" for x, y, z in vertices * FLIP]
+    lines += [f"f {a} {b} {c}" for a, b, c in np.asarray(body.faces) + 1]
+    write_text(path, "\n".join(lines) + "\n")
+
+
+def write_overlay(
+    path: Path, body: BodyModel, outcome: Outcome, vertices: Array, picture: Path | None
+) -> None:
+    """Write ``overlay`` as PNG; without a picture on plain paper. Raises DataError for an unreadable picture."""
+    shown = None if picture is None else read_rgb(picture)
+    drawn = overlay(body, outcome, vertices, shown)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(cv2.imencode(".png", drawn[..., ::-1])[1].tobytes())
+
+
+def overlay(body: BodyModel, outcome: Outcome, vertices: Array, picture: Array | None) -> Array:
+    """The fitted body over the picture, RGB uint8 (H, W, 3): given joints yellow, the fit's as red rings.
+
+    vertices: (V, 3) m in camera axes. picture: RGB uint8 of the keypoints' size, or None.
+    """
+    width, height = outcome.size
+    scale = min(1.0, LONGEST / max(width, height))
+    size = max(round(width * scale), 1), max(round(height * scale), 1)
+    canvas = np.full((height, width, 3), PAPER, np.uint8) if picture is None else picture
+    canvas = cv2.resize(canvas, size, interpolation=cv2.INTER_AREA)
+    shrink = np.diag([scale, scale, 1.0])
+    shrink[:2, 2] = (scale - 1) / 2
+    camera = Camera(shrink @ outcome.intrinsics, np.eye(3), np.zeros(3), *size)
+    canvas = _blend_body(canvas, camera, body, vertices)
+    _draw_keypoints(canvas, outcome, scale)
+    return canvas
+
+
+def _blend_body(canvas: Array, camera: Camera, body: BodyModel, vertices: Array) -> Array:
+    faces = np.asarray(body.faces, dtype=np.int32)
+    mesh = Mesh("body", vertices.astype(np.float32), faces, Material(PLASTER.astype(np.float32) / 255))
+    buffers = rasterise(camera, (mesh,))
+    corners = vertices[faces]
+    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
+    sight = corners.mean(axis=1)
+    facing = np.abs((normal * sight).sum(axis=1)) / np.maximum(np.linalg.norm(sight, axis=1), 1e-9)
+    inside = buffers.mesh >= 0
+    paint = PLASTER * (0.3 + 0.7 * facing[buffers.face[inside]])[:, None]
+    blended = canvas.copy()
+    blended[inside] = (canvas[inside] * (1 - OPACITY) + paint * OPACITY).round().astype(np.uint8)
+    return blended
+
+
+def _draw_keypoints(canvas: Array, outcome: Outcome, scale: float) -> None:
+    """In place; joints that were not given have no mark, the fit's are all drawn."""
+    fitted = _pixels(outcome.projected, scale)
+    given = _pixels(outcome.keypoints[:, :2], scale)
+    for start, end in COCO17.limbs:
+        cv2.line(canvas, fitted[start], fitted[end], FITTED, 1, cv2.LINE_AA)
+    for own, joint, weight in zip(fitted, given, outcome.keypoints[:, 2], strict=True):
+        if weight > 0:
+            cv2.circle(canvas, joint, 3, SEEN, cv2.FILLED, cv2.LINE_AA)
+        cv2.circle(canvas, own, 5, FITTED, 1, cv2.LINE_AA)
+
+
+def _pixels(points: Array, scale: float) -> list[tuple[int, int]]:
+    placed = ((points + 0.5) * scale - 0.5).clip(-1e4, 1e4).round().astype(int)
+    return [(int(x), int(y)) for x, y in placed]
 
 
 @dataclass(frozen=True)
@@ -160,3 +252,61 @@ class _Run:
             write_overlay(path, self.plan.body, found, vertices, subject.picture)
         except FidipError as error:
             logger.warning("%s: no overlay (%s)", subject.source, error)
+
+
+@dataclass(frozen=True)
+class BatchTime:
+    """One batch size. wall, cpu: s per person. moved: px, the farthest that a projected keypoint is from where the
+    first size put it, median over the persons and of the worst one."""
+
+    size: int
+    wall: float
+    cpu: float
+    moved: tuple[float, float]
+
+
+def benchmark(settings: Settings, count: int, sizes: Sequence[int] = SIZES) -> list[BatchTime]:
+    """Fit the first ``count`` persons that can be fitted in batches of each size, or of all; nothing is written.
+
+    Raises ConfigError and DataError as a fit does, and DataError where no person can be fitted.
+    """
+    data, plan = Path(settings["data_folder"]), make_plan(settings)
+    subjects = read_subjects(
+        data / settings["keyp_folder"], data / settings["img_folder"], settings["max_persons"]
+    )
+    sound = [s for s in subjects if not s.fault and usable(s.keypoints[None], plan.config)[0]][:count]
+    if not sound:
+        raise DataError(f"{data / settings['keyp_folder']} holds no person that can be fitted")
+    keypoints = np.stack([subject.keypoints for subject in sound])
+    pictures = np.array([subject.size for subject in sound], dtype=np.float64)
+    _timed(plan, keypoints[:1], pictures[:1], 1)  # the rig is made once
+    made: list[BatchTime] = []
+    first: Array | None = None
+    for size in sorted({min(size, len(sound)) for size in sizes}):
+        wall, cpu, projected = _timed(plan, keypoints, pictures, size)
+        first = projected if first is None else first
+        moved = np.linalg.norm(projected - first, axis=-1).max(axis=1)
+        made.append(
+            BatchTime(
+                size, wall / len(sound), cpu / len(sound), (float(np.median(moved)), float(moved.max()))
+            )
+        )
+    return made
+
+
+def _timed(plan: FitPlan, keypoints: Array, pictures: Array, size: int) -> tuple[float, float, Array]:
+    """Wall and CPU seconds of fitting all in batches of ``size``, and the projected keypoints (N, 17, 2) px."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    parts = [
+        fit_bodies(
+            plan.body,
+            keypoints[i : i + size],
+            pictures[i : i + size],
+            plan.config,
+            plan.prior,
+            plan.shape_prior,
+        )
+        for i in range(0, len(keypoints), size)
+    ]
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    return wall, cpu, np.concatenate([part.projected for part in parts])

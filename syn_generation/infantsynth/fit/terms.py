@@ -1,4 +1,4 @@
-"""What a fit minimises: each term knows its cost and its Gauss-Newton model."""
+"""Define what a fit minimises: each term knows its cost and its Gauss-Newton model."""
 
 from dataclasses import dataclass, fields, replace
 from typing import Protocol
@@ -6,11 +6,12 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from infantsynth.fit.config import PER_UNIT, Stage
-from infantsynth.fit.rig import PointRig
-from infantsynth.fit.unknowns import Unknowns
+from infantsynth.fit.point_rig import PointRig, Unknowns
+from infantsynth.fit.settings import PER_UNIT, Stage
+from infantsynth.priors.capsules import Capsules, sinking
 
 NEAREST = 0.05  # m; a body with a keypoint nearer to the camera's plane than this is no solution
+CM = 100.0
 
 
 class Term(Protocol):
@@ -211,3 +212,46 @@ class Limits:
         """Signed angles (B, J - 1, 3) rad outside the ranges."""
         angles = torch.einsum("jac,bjc->bja", self.axes, theta[:, self.unknowns.pose].unflatten(1, (-1, 3)))
         return (angles - self.hi).clamp_min(0) - (self.lo - angles).clamp_min(0)
+
+
+@dataclass(frozen=True)
+class Collisions:
+    """Capsules that sink into each other; a stage's ``collision`` counts per cm beyond ``slack`` m, 0 leaves it out.
+
+    rig: of the capsules' ends, all first ones, then all second ones.
+    """
+
+    unknowns: Unknowns
+    rig: PointRig
+    capsules: Capsules
+    slack: float
+
+    def rows(self, which: Tensor) -> "Collisions":
+        """The same: nothing here belongs to one person."""
+        return self
+
+    def cost(self, theta: Tensor, stage: Stage) -> Tensor:
+        """Cost (B,)."""
+        if not stage.collision:
+            return theta.new_zeros(len(theta))
+        depth = sinking(self.unknowns.points(self.rig, theta), self.capsules)[0]
+        return (stage.collision * CM) ** 2 * ((depth - self.slack).clamp_min(0) ** 2).sum(dim=1)
+
+    def add_normal(self, theta: Tensor, stage: Stage, gradient: Tensor, hessian: Tensor) -> None:
+        """Add the model. The shares along the bones count as fixed: at the nearest points they change nothing."""
+        if not stage.collision:
+            return
+        ends, by_theta = self.unknowns.jacobian(self.rig, theta)
+        depth, towards, first, second = sinking(ends, self.capsules)
+        over = (depth - self.slack).clamp_min(0)
+        person, pair = over.nonzero().unbind(1)  # few pairs sink: only these have a derivative
+        if not len(person):
+            return
+        one, other, count = *self.capsules.pairs[:, pair], len(self.capsules.radii)
+        a, b = first[person, pair, None, None], second[person, pair, None, None]
+        moved = (1 - a) * by_theta[person, one] + a * by_theta[person, one + count]
+        moved = moved - (1 - b) * by_theta[person, other] - b * by_theta[person, other + count]
+        row = -(towards[person, pair, None] @ moved)[:, 0]  # (pairs that sink, P)
+        square = (stage.collision * CM) ** 2
+        gradient.index_add_(0, person, square * over[person, pair, None] * row)
+        hessian.index_add_(0, person, square * row[:, :, None] * row[:, None])
