@@ -10,9 +10,8 @@ from synth_body import BEND, rod
 from fidip.errors import DataError
 from fidip.skeleton import COCO17
 from infantsynth.body import PART_NAMES, BodyModel, load_body
-from infantsynth.body.bake.store import STEP, steps, write
-from infantsynth.body.lbs import rodrigues
-from infantsynth.body.parts import part_of_joint
+from infantsynth.body.bake.bake import STEP, steps, write
+from infantsynth.body.model import part_of_joint, rodrigues
 
 F64 = torch.float64
 NONE = torch.zeros(1, 3, dtype=F64)

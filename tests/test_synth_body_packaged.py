@@ -9,7 +9,7 @@ import torch
 import infantsynth.body
 from fidip.skeleton import COCO17
 from infantsynth.body import load_body
-from infantsynth.body.measures import edges_among, girth, head_girth, height, mass
+from infantsynth.body.bake.proportions import edges_among, girth, head_girth, height, mass
 
 DATA = Path(infantsynth.body.__file__).parent / "data"
 # WHO child growth standards, between girls and boys: length m, mass kg, head circumference m

@@ -18,9 +18,8 @@ from infantsynth.poses import (
     sample_pose,
     uniform_rotation,
 )
+from infantsynth.poses.authored import DEEPEST, checks_for, compose
 from infantsynth.poses.fits import facing_posture
-from infantsynth.poses.rotation import compose
-from infantsynth.poses.sample import DEEPEST, checks_for
 
 
 def draw(posture, seed, body="infant"):

@@ -10,9 +10,9 @@ from synth_fit import infant
 
 from fidip.errors import DataError, FidipError
 from infantsynth.priors import anatomy_of, read_prior, write_prior
-from infantsynth.priors import published as published_module
+from infantsynth.priors import stored as published_module
 from infantsynth.priors.learn import Lesson, held_out, learn, learn_shape, mixture
-from infantsynth.priors.published import SMPL_JOINTS, UPRIGHT, load_published_prior
+from infantsynth.priors.stored import SMPL_JOINTS, UPRIGHT, load_published_prior
 
 KNEES = ("left_knee", "right_knee")
 

@@ -14,8 +14,7 @@ from synth_body import smil_arrays
 
 from fidip.errors import DataError
 from infantsynth.body import load_body
-from infantsynth.body.smpl import JOINT_NAMES, UPRIGHT
-from infantsynth.body.smpl_pickle import load_pickle, numbers
+from infantsynth.body.smpl import JOINT_NAMES, UPRIGHT, load_pickle, numbers
 
 
 class FakeChumpy:

@@ -15,9 +15,9 @@ from fidip.errors import ConfigError
 from infantsynth.body import PART_NAMES, BodyModel, load_body
 from infantsynth.generate import Labels, label, picture_seed
 from infantsynth.look import PictureLook
-from infantsynth.poses.sample import DEEPEST
-from infantsynth.priors import JointLimits, contact
-from infantsynth.priors.anatomy import family
+from infantsynth.poses.authored import DEEPEST
+from infantsynth.priors import JointLimits, capsules
+from infantsynth.priors.limits import family
 from infantsynth.scene.sample import (
     clothe,
     in_scene,
@@ -34,7 +34,7 @@ Array = np.ndarray
 
 POSTURE = "supine"  # limbs that carry no weight are free to move
 BEGIN = 0.4  # s until the movement has come to its full size
-# largest swing to either side, rad, about flexion, twist and side (infantsynth.priors.anatomy)
+# largest swing to either side, rad, about flexion, twist and side (infantsynth.priors.limits)
 SWING = {
     "shoulder": (0.8, 0.4, 0.6),
     "elbow": (1.0, 0.4, 0.0),
@@ -181,7 +181,7 @@ def faults(film: Film) -> tuple[float, float]:
     moments = np.linspace(0, WAVES / SLOWEST, _LOOKS + 1)[1:]
     moved = [pose_body(body, lying.betas, film.pose(t), lying.transl).vertices for t in moments]
     vertices = np.stack([lying.vertices, *moved]).astype(np.float32)
-    first, *later = contact.self_penetration(body, vertices)
+    first, *later = capsules.self_penetration(body, vertices)
     skins = [np.isin(lying.parts, parts) for parts in LIMBS.values()]
     sunk = [min(lying.vertices[skin, 2].min(), 0.0) - vertices[:, skin, 2].min() for skin in skins]
     return float(max(later) - max(first, DEEPEST)), float(max(sunk))

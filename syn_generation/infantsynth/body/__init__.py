@@ -3,9 +3,8 @@
 from pathlib import Path
 
 from fidip.errors import DataError
-from infantsynth.body.model import BodyData, BodyModel, BodyOutput, UvMap
+from infantsynth.body.model import PART_NAMES, BodyData, BodyModel, BodyOutput, UvMap
 from infantsynth.body.packaged import PACKAGED, PackagedBody, load_packaged
-from infantsynth.body.parts import PART_NAMES
 from infantsynth.body.smpl import load_smpl
 
 __all__ = [

@@ -1,6 +1,6 @@
-"""A body as a function: shape and pose in, surface, joints and COCO-17 keypoints out."""
+"""Compute a body: shape and pose in; surface, joints and COCO-17 keypoints out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -8,11 +8,137 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from infantsynth.body.landmarks import skin_near_keypoints
-from infantsynth.body.lbs import joint_transforms, rodrigues, skin
-from infantsynth.body.parts import mirror_order, parts_by_weight
+from fidip.skeleton import COCO17
 
 Array = np.ndarray
+
+_LIMB_PARTS = ("upper_arm", "forearm", "hand", "thigh", "shank", "foot")
+PART_NAMES = ("head", "trunk", *(f"{side}_{part}" for side in ("left", "right") for part in _LIMB_PARTS))
+_PART_OF = {
+    "pelvis": "trunk",
+    "spine": "trunk",
+    "collar": "trunk",
+    "neck": "head",
+    "head": "head",
+    "jaw": "head",
+    "eye": "head",
+    "shoulder": "upper_arm",
+    "elbow": "forearm",
+    "wrist": "hand",
+    "hand": "hand",
+    "finger": "hand",
+    "hip": "thigh",
+    "knee": "shank",
+    "ankle": "foot",
+    "foot": "foot",
+}
+# the parts whose skin covers a keypoint; a knee is not seen because the other knee is
+_COVER = {
+    "nose": ("head",),
+    "eye": ("head",),
+    "ear": ("head",),
+    "shoulder": ("upper_arm", "trunk"),
+    "elbow": ("upper_arm", "forearm"),
+    "wrist": ("forearm", "hand"),
+    "hip": ("thigh", "trunk"),
+    "knee": ("thigh", "shank"),
+    "ankle": ("shank", "foot"),
+}
+_REACH = 1.35  # of the distance to the nearest skin
+_LEAST = 0.012  # of the body's height: a patch on the face, where the keypoint lies on the skin
+
+
+def split_side(name: str) -> tuple[str, str]:
+    """A joint's side ("left", "right" or "") and its name without it."""
+    for side in ("left", "right"):
+        if name.startswith(f"{side}_"):
+            return side, name.removeprefix(f"{side}_")
+    return "", name
+
+
+def part_of_joint(name: str) -> str:
+    """The part that a joint moves: one of PART_NAMES. Raises KeyError for a joint that no body here has."""
+    side, plain = split_side(name)
+    family = plain.rstrip("0123456789_")
+    part = _PART_OF[family]
+    return f"{side}_{part}" if part in _LIMB_PARTS else part
+
+
+def parts_by_weight(joint_names: Sequence[str], weights: Array) -> Array:
+    """The part of each vertex (V,) int8, index in PART_NAMES: where most of its skinning weights (V, J) lie."""
+    share = np.zeros((len(weights), len(PART_NAMES)), dtype=np.float64)
+    for joint, name in enumerate(joint_names):
+        share[:, PART_NAMES.index(part_of_joint(name))] += weights[:, joint]
+    return share.argmax(axis=1).astype(np.int8)
+
+
+def mirror_order(joint_names: Sequence[str]) -> Array:
+    """Permutation (J,) that swaps the joints of left and right."""
+    swap = {"left": "right", "right": "left", "": ""}
+    place = {name: index for index, name in enumerate(joint_names)}
+    order = []
+    for name in joint_names:
+        side, plain = split_side(name)
+        order.append(place[f"{swap[side]}_{plain}" if side else plain])
+    return np.array(order)
+
+
+def skin_near_keypoints(template: Array, regressor: Array, parts: Array) -> tuple[Array, ...]:
+    """For each of the 17 keypoints the vertices around it, index arrays.
+
+    template (V, 3) m at rest, regressor (17, V), parts (V,) index in PART_NAMES.
+    """
+    height = float(np.ptp(template[:, 2]))
+    near = []
+    for name, point in zip(COCO17.names, regressor @ template, strict=True):
+        side, plain = split_side(name)
+        cover = [PART_NAMES.index(f"{side}_{p}" if f"{side}_{p}" in PART_NAMES else p) for p in _COVER[plain]]
+        distance = np.linalg.norm(template - point, axis=1)
+        distance[~np.isin(parts, cover)] = np.inf
+        near.append(np.flatnonzero(distance <= max(_REACH * distance.min(), _LEAST * height)))
+    return tuple(near)
+
+
+def rodrigues(turns: Tensor) -> Tensor:
+    """Axis-angle vectors (..., 3) in rad to rotation matrices (..., 3, 3); smooth at zero."""
+    squared = (turns * turns).sum(dim=-1, keepdim=True)
+    small = squared < 1e-8
+    safe = torch.where(
+        small, torch.ones_like(squared), squared
+    )  # keeps gradients finite in the unused branch
+    angle = safe.sqrt()
+    sine = torch.where(small, 1 - squared / 6, angle.sin() / angle)[..., None]
+    cosine = torch.where(small, 0.5 - squared / 24, (1 - angle.cos()) / safe)[..., None]
+    x, y, z = turns.unbind(dim=-1)
+    none = torch.zeros_like(x)
+    cross = torch.stack([none, -z, y, z, none, -x, -y, x, none], dim=-1).unflatten(-1, (3, 3))
+    return torch.eye(3, dtype=turns.dtype, device=turns.device) + sine * cross + cosine * (cross @ cross)
+
+
+def joint_transforms(
+    joints: Tensor, rotations: Tensor, transl: Tensor, parents: Sequence[int]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Where each joint takes the surface that it carries.
+
+    joints: (B, J, 3) m at rest, parents before children, ``parents[0]`` -1. rotations: (B, J, 3, 3) relative to
+    the parent. transl: (B, 3) m, where the root joint goes. Returns turns (B, J, 3, 3) and shifts (B, J, 3) of the
+    maps ``x -> turn x + shift`` from rest to posed, and the posed joints (B, J, 3).
+    """
+    turns, places = [rotations[:, 0]], [transl]
+    for joint in range(1, len(parents)):
+        parent = parents[joint]
+        bone = joints[:, joint] - joints[:, parent]
+        places.append(places[parent] + (turns[parent] @ bone[..., None])[..., 0])
+        turns.append(turns[parent] @ rotations[:, joint])
+    turn, place = torch.stack(turns, dim=1), torch.stack(places, dim=1)
+    return turn, place - (turn @ joints[..., None])[..., 0], place
+
+
+def skin(points: Tensor, weights: Tensor, turns: Tensor, shifts: Tensor) -> Tensor:
+    """Carry points (B, P, 3) m with weights (P, J) over the maps (B, J, 3, 3), (B, J, 3): (B, P, 3) m."""
+    maps = torch.cat([turns, shifts[..., None]], dim=-1).flatten(start_dim=2)
+    blended = (weights @ maps).unflatten(-1, (3, 4))
+    return (blended[..., :3] @ points[..., None])[..., 0] + blended[..., 3]
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,8 @@ from infantsynth.fit.point_rig import BodyRig, Unknowns, rig_of, shortest
 from infantsynth.fit.settings import FitConfig, Stage
 from infantsynth.fit.terms import Collisions, Distance, Limits, Observed, Pose, Reprojection, Shape, Term
 from infantsynth.priors.limits import JointLimits
-from infantsynth.priors.packaged import default_prior
-from infantsynth.priors.prior import PosePrior
-from infantsynth.priors.shape import ShapePrior
+from infantsynth.priors.prior import PosePrior, ShapePrior
+from infantsynth.priors.stored import default_prior
 
 Array = np.ndarray
 

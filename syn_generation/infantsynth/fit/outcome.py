@@ -20,7 +20,7 @@ from infantsynth.fit.keypoints import Subject
 from infantsynth.fit.plan import FitPlan
 from infantsynth.fit.settings import Settings
 from infantsynth.priors import JointLimits
-from infantsynth.priors.contact import self_penetration
+from infantsynth.priors.capsules import self_penetration
 
 Array = np.ndarray
 

@@ -23,7 +23,7 @@ from infantsynth.priors import (
     read_prior,
 )
 from infantsynth.priors.capsules import capsules_of
-from infantsynth.priors.published import load_published_prior
+from infantsynth.priors.stored import load_published_prior
 
 SMPL_FILES = (
     "SMPL_{upper}.pkl",

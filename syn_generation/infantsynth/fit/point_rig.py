@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from infantsynth.body import BodyModel
-from infantsynth.priors.anatomy import family
 from infantsynth.priors.capsules import Capsules, capsules_of
+from infantsynth.priors.limits import family
 
 _SMALL = 1e-4  # rad; below, series replace the fractions
 # what COCO's keypoints say nothing about stays at rest

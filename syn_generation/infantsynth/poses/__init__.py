@@ -1,9 +1,8 @@
 """Poses: authored postures with noise, poses from fits, orientations of the whole body."""
 
+from infantsynth.poses.authored import PoseSample, legacy_rotation, sample_pose, uniform_rotation
 from infantsynth.poses.fits import FitPool, from_fits, jitter, mirror
 from infantsynth.poses.library import POSTURES
-from infantsynth.poses.rotation import legacy_rotation, uniform_rotation
-from infantsynth.poses.sample import PoseSample, sample_pose
 
 __all__ = [
     "POSTURES",

@@ -8,9 +8,8 @@ from scipy.spatial.transform import Rotation
 
 from fidip.errors import DataError
 from infantsynth.body import BodyModel
+from infantsynth.poses.authored import PoseSample, checks_for, compose, stand
 from infantsynth.poses.library import INFANT, POSTURES
-from infantsynth.poses.rotation import compose
-from infantsynth.poses.sample import PoseSample, checks_for, stand
 
 Array = np.ndarray
 

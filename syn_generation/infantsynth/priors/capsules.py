@@ -1,6 +1,6 @@
-"""A body as capsules (bones with flesh), to see cheaply whether its parts sink into each other."""
+"""Approximate a body by capsules to see whether it sinks into itself or into the floor."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
@@ -17,7 +17,6 @@ Array = np.ndarray
 SLAB = 0.2  # share of a part's length whose vertices' mean is an end of its capsule
 ROUND = 1.0  # the same for the head: both ends are its middle, a ball
 DISTAL = 0.45  # a limb's root is in the trunk's flesh: only what is beyond this share of it must stay outside
-
 _ROOTS = {
     "upper_arm": "shoulder",
     "forearm": "elbow",
@@ -27,6 +26,7 @@ _ROOTS = {
     "foot": "ankle",
 }
 _CHAINS = (("upper_arm", "forearm", "hand"), ("thigh", "shank", "foot"))
+TOUCH = 0.005  # m; a vertex this close to a surface touches it
 
 
 @dataclass(frozen=True)
@@ -175,3 +175,31 @@ def _gaps(ends: Tensor, pairs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     first, second = nearest_shares(a0, a1, b0, b1)
     apart = a0 + first[..., None] * (a1 - a0) - b0 - second[..., None] * (b1 - b0)
     return apart, first, second
+
+
+@dataclass(frozen=True)
+class FloorContact:
+    """Of each body, (B,): sunk: depth of the deepest vertex below the surface, m. gap: height of the lowest above it,
+    m. touching: share of the vertices on or below it."""
+
+    sunk: Array
+    gap: Array
+    touching: Array
+
+
+def self_penetration(body: BodyModel, vertices: Array) -> Array:
+    """How deep the worst pair of body parts sinks into each other, (B,) m, for posed vertices (B, V, 3) m.
+
+    Parts are capsules, so flesh that is merely pressed together counts up to about 2 cm; what overlaps at rest does not
+    count.
+    """
+    capsules = capsules_of(body)
+    ends = capsules.ends @ torch.as_tensor(np.asarray(vertices)).to(capsules.ends)
+    return sinking(ends, capsules)[0].amax(dim=1).cpu().numpy()
+
+
+def floor_contact(vertices: Array, height: Callable[[Array], Array]) -> FloorContact:
+    """Compare posed vertices (B, V, 3) m, z up, with a surface: ``height`` turns x, y (..., 2) m into z (...) m."""
+    above = vertices[..., 2] - height(vertices[..., :2])
+    lowest = above.min(axis=1)
+    return FloorContact(np.maximum(-lowest, 0), np.maximum(lowest, 0), (above < TOUCH).mean(axis=1))

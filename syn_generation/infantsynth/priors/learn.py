@@ -8,11 +8,9 @@ import torch
 from fidip.errors import DataError
 from fidip.runtime import logger
 from infantsynth.body import BodyModel
-from infantsynth.priors.anatomy import family
-from infantsynth.priors.files import StoredPrior
-from infantsynth.priors.limits import anatomy_of
-from infantsynth.priors.prior import PosePrior
-from infantsynth.priors.shape import ShapePrior
+from infantsynth.priors.limits import anatomy_of, family
+from infantsynth.priors.prior import PosePrior, ShapePrior
+from infantsynth.priors.stored import StoredPrior
 
 Array = np.ndarray
 

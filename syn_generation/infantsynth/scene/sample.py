@@ -14,7 +14,7 @@ from infantsynth.appearance.studio import TEXTURE_SIZE
 from infantsynth.appearance.textures import TextureSource
 from infantsynth.body import PART_NAMES, BodyModel
 from infantsynth.poses import FitPool, PoseSample, from_fits, legacy_rotation, sample_pose, uniform_rotation
-from infantsynth.poses.rotation import LEGACY_STEPS
+from infantsynth.poses.authored import LEGACY_STEPS
 from infantsynth.scene import surroundings
 from infantsynth.scene.bedding import press
 from infantsynth.scene.places import ADULT_POSTURES, Place, SceneOptions, draw_place, put_under

@@ -1,4 +1,4 @@
-"""Draw poses from the authored postures: within joint limits and without limbs inside each other."""
+"""Draw poses from the authored postures: within joint limits, no limb inside another."""
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -9,14 +9,21 @@ from scipy.spatial.transform import Rotation
 
 from fidip.errors import ConfigError
 from infantsynth.body import BodyModel
-from infantsynth.poses.hands import curl_fingers
 from infantsynth.poses.library import ADULT, ARMS, INFANT, LEGS, POSTURES, Limb, Variant
-from infantsynth.poses.limbs import Skeleton3D, unit
-from infantsynth.poses.rotation import compose
-from infantsynth.priors import JointLimits, contact
+from infantsynth.priors import JointLimits, capsules
 
 Array = np.ndarray
 
+LEGACY_STEPS = 10  # pictures that the published renderer made of each body
+_LEGACY_SIGNS = np.array([1.0, -1.0, -1.0])
+_LIMBS = {"arm": ("shoulder", "elbow", "wrist"), "leg": ("hip", "knee", "ankle")}
+# where a straight limb would bend to: elbows to the front, knees to the back
+_BEND = {"arm": np.array([0.0, -1.0, 0.0]), "leg": np.array([0.0, 1.0, 0.0])}
+_STRAIGHT = (
+    0.35  # below this sine of the angle between the halves of a limb, its hinge is taken from the rest pose
+)
+_SHAPES = {"fist": (1.25, 0.15), "loose": (0.55, 0.2), "open": (0.1, 0.15), "point": (1.1, 0.2)}  # curl, rad
+_CHANCES = (0.3, 0.4, 0.2, 0.1)
 _TRIES = 12
 _ARM_SD, _LEG_SD = 0.14, 0.10  # noise on each component of a limb's unit direction
 DEEPEST = (
@@ -25,6 +32,131 @@ DEEPEST = (
 _BEYOND = 0.5  # rad, how far a drawn pose may lie outside the limits before they are imposed on it
 _SIDES = ("left", "right")
 _SPINE, _HEAD = ("spine1", "spine2", "spine3"), ("neck", "head")
+
+
+def uniform_rotation(rng: np.random.Generator) -> Array:
+    """Axis-angle (3,) rad of an orientation drawn uniformly from SO(3): a normal quaternion (Marsaglia 1972)."""
+    return Rotation.from_quat(rng.normal(size=4)).as_rotvec()
+
+
+def legacy_rotation(root: Array, step: int) -> Array:
+    """The published sweep: ``step`` x pi/11 added to the components of the root's axis-angle (3,) rad as (+, -, -).
+
+    No composition of rotations, and far from uniform: kept to make pictures as the published ones.
+    """
+    return root + step * np.pi / 11 * _LEGACY_SIGNS
+
+
+def compose(first: Array, then: Array) -> Array:
+    """Axis-angle (3,) rad of the rotation ``first`` followed by ``then``."""
+    return (Rotation.from_rotvec(then) * Rotation.from_rotvec(first)).as_rotvec()
+
+
+def unit(vector: Array) -> Array:
+    """The vector (..., 3) at length 1; zero stays zero."""
+    return vector / np.maximum(np.linalg.norm(vector, axis=-1, keepdims=True), 1e-12)
+
+
+def shortest_turn(start: Array, end: Array) -> Array:
+    """The smallest rotation (3, 3) that brings unit vector ``start`` to ``end``."""
+    axis = np.cross(start, end)
+    sine, cosine = float(np.linalg.norm(axis)), float(start @ end)
+    if sine < 1e-9:
+        if cosine > 0:
+            return np.eye(3)
+        axis, sine = np.cross(start, np.eye(3)[np.argmin(np.abs(start))]), 1.0
+    return Rotation.from_rotvec(unit(axis) * np.arctan2(sine if cosine > -1 else 0.0, cosine)).as_matrix()
+
+
+def frame(along: Array, hinge: Array) -> Array:
+    """A right-handed frame (3, 3) whose first column is ``along`` and whose second is nearest to ``hinge``."""
+    second = unit(hinge - (hinge @ along) * along)
+    return np.stack([along, second, np.cross(along, second)], axis=1)
+
+
+@dataclass
+class Skeleton3D:
+    """Rest joints (J, 3) m of a body, and the local rotations (J, 3, 3) that are being built."""
+
+    body: BodyModel
+    rest: Array
+    local: Array
+
+    @classmethod
+    def at_rest(cls, body: BodyModel, rest: Array) -> "Skeleton3D":
+        """All joints unturned."""
+        return cls(body, rest, np.tile(np.eye(3), (len(rest), 1, 1)))
+
+    def world(self, joint: int) -> Array:
+        """Rotation (3, 3) of a joint in the body's frame; -1 is the frame itself."""
+        turn = np.eye(3)
+        while joint > 0:  # the root stays unturned here
+            turn = self.local[joint] @ turn
+            joint = self.body.parents[joint]
+        return turn
+
+    def turn(self, names: tuple[str, ...], total: Array) -> None:
+        """Spread a rotation vector (3,) rad over a chain of joints."""
+        for name in names:
+            joint = self.body.joint(name)
+            self.local[joint] = Rotation.from_rotvec(total / len(names)).as_matrix() @ self.local[joint]
+
+    def aim(self, side: str, limb: str, upper: Array, lower: Array) -> None:
+        """Point the halves of a limb ("arm" or "leg") of a side along two directions (3,) in the body's frame."""
+        a, b, c = (self.body.joint(f"{side}_{name}") for name in _LIMBS[limb])
+        rest_upper, rest_lower = unit(self.rest[b] - self.rest[a]), unit(self.rest[c] - self.rest[b])
+        rest_hinge = _hinge(rest_upper, rest_lower, np.cross(rest_upper, _BEND[limb]))
+        upper, lower = unit(upper), unit(lower)
+        before = self.world(self.body.parents[a])
+        carried = shortest_turn(before @ rest_upper, upper) @ before @ rest_hinge
+        hinge = _hinge(upper, lower, carried)
+        turned = frame(upper, hinge) @ frame(rest_upper, rest_hinge).T
+        self.local[a] = before.T @ turned
+        self.local[b] = turned.T @ frame(lower, hinge) @ frame(rest_lower, rest_hinge).T
+
+    def pose(self) -> Array:
+        """Axis-angle (J, 3) rad."""
+        return Rotation.from_matrix(self.local).as_rotvec()
+
+
+def _hinge(upper: Array, lower: Array, fallback: Array) -> Array:
+    """Axis of the bend between two directions; towards ``fallback`` where they are nearly one."""
+    normal = np.cross(upper, lower)
+    share = min(np.linalg.norm(normal) / _STRAIGHT, 1.0)
+    return unit(share * unit(normal) + (1 - share) * unit(fallback))
+
+
+def curl_fingers(skeleton: Skeleton3D, side: str, rng: np.random.Generator) -> None:
+    """Close the hand of a side ("left", "right") by a random amount; bodies without fingers stay as they are."""
+    names = set(skeleton.body.joint_names)
+    if f"{side}_finger2_1" not in names:
+        return
+    shape = list(_SHAPES)[rng.choice(len(_SHAPES), p=_CHANCES)]
+    mean, sd = _SHAPES[shape]
+    palm = _palm(skeleton, side)
+    for finger in range(1, 6):
+        curl = 0.05 if shape == "point" and finger == 2 else mean
+        for part in range(1, 4):
+            joint = skeleton.body.joint(f"{side}_finger{finger}_{part}")
+            along = _direction(skeleton, side, finger, part)
+            angle = max(rng.normal(curl, sd), -0.1) * (0.4 if finger == 1 else 1.0 if part < 3 else 0.6)
+            axis = unit(np.cross(along, palm))
+            skeleton.local[joint] = Rotation.from_rotvec(axis * angle).as_matrix()
+
+
+def _direction(skeleton: Skeleton3D, side: str, finger: int, part: int) -> Array:
+    """Where a finger's bone points at rest, unit (3,); the last bone goes on as the one before."""
+    part = min(part, 2)
+    start, end = (skeleton.body.joint(f"{side}_finger{finger}_{p}") for p in (part, part + 1))
+    return unit(skeleton.rest[end] - skeleton.rest[start])
+
+
+def _palm(skeleton: Skeleton3D, side: str) -> Array:
+    """Where the palm looks at rest, unit (3,): across the knuckles and the fingers, by the hand's side."""
+    joint, rest = skeleton.body.joint, skeleton.rest
+    knuckles = rest[joint(f"{side}_finger5_1")] - rest[joint(f"{side}_finger2_1")]
+    along = rest[joint(f"{side}_finger3_1")] - rest[joint(f"{side}_wrist")]
+    return unit(np.cross(knuckles, along) if side == "left" else np.cross(along, knuckles))
 
 
 @dataclass(frozen=True)
@@ -65,7 +197,7 @@ class Checks:
         """How deep limbs of a pose (J, 3) are inside each other, m for a 70 cm body."""
         with torch.no_grad():
             posed = self.body(*_tensors(self.body, pose))
-        return float(contact.self_penetration(self.body, posed.vertices)[0]) * 0.7 / self.length
+        return float(capsules.self_penetration(self.body, posed.vertices)[0]) * 0.7 / self.length
 
 
 def _tensors(body: BodyModel, pose: Array) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
