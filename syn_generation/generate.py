@@ -10,7 +10,7 @@ import argparse
 from fidip.cli import exit_on_error
 from fidip.runtime import setup_logging
 from infantsynth.arguments import add_labels, add_look, add_scene, add_work, labels_of, look_of, order_of
-from infantsynth.generate import PictureRecipe, generate
+from infantsynth.image_set import PictureRecipe, generate
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -10,7 +10,7 @@ import argparse
 from fidip.cli import exit_on_error
 from fidip.runtime import setup_logging
 from infantsynth.arguments import add_labels, add_look, add_work, labels_of, look_of, order_of
-from infantsynth.generate import generate
+from infantsynth.image_set import generate
 from infantsynth.turntable import ROTATIONS, TurntableRecipe
 
 

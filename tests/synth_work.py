@@ -10,9 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from fidip.errors import DataError
-from infantsynth.merge import merge
-from infantsynth.shards import ShardFolder
-from infantsynth.workers import Crew, Product, make_shards
+from infantsynth.dataset import merge
+from infantsynth.shards import Crew, Product, ShardFolder, make_shards
 
 
 @dataclass(frozen=True)

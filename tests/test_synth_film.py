@@ -12,10 +12,9 @@ from fidip.errors import ConfigError
 from fidip.media.video import read_video, video_facts
 from fidip.pixels import read_rgb
 from infantsynth.body import load_body
-from infantsynth.film import LIMBS, PRESSED, SINK, FilmRecipe, Swinging, faults, make_film
 from infantsynth.film_command import main
-from infantsynth.generate import Labels
-from infantsynth.look import PictureLook
+from infantsynth.image_set import Labels, PictureLook
+from infantsynth.motion import LIMBS, PRESSED, SINK, FilmRecipe, Swinging, faults, make_film
 from infantsynth.priors import JointLimits
 from infantsynth.scene.settle import pose_body
 from infantsynth.spec import WORN

@@ -15,10 +15,9 @@ from synth_work import contents
 
 from fidip.annotations import load_annotations
 from fidip.errors import ConfigError, DataError
-from infantsynth.generate import Labels, Order, PictureRecipe, generate, picture_seed
+from infantsynth.image_set import Labels, Order, PictureRecipe, generate, picture_seed
 from infantsynth.preview import SheetOptions, contact_sheet
-from infantsynth.shards import ShardWriter
-from infantsynth.workers import Crew
+from infantsynth.shards import Crew, ShardWriter
 
 SPLIT = "train_synthetic"
 

@@ -8,8 +8,7 @@ from pycocotools import mask as coco_mask
 from synth_work import contents
 
 from infantsynth.annotate import label_keypoints, person_mask, whole_mask
-from infantsynth.generate import Labels, Order, PictureRecipe, generate
-from infantsynth.look import PictureLook
+from infantsynth.image_set import Labels, Order, PictureLook, PictureRecipe, generate
 from infantsynth.render.zbuffer import rasterise
 
 SIZE = (160, 120)
@@ -44,7 +43,7 @@ def test_two_workers_draw_the_bytes_of_one(tmp_path):
     recipe = PictureRecipe(
         PictureLook("raster", size=SIZE), 1, "s", Labels(depth=True, parts=True, space=True)
     )
-    from infantsynth.workers import Crew
+    from infantsynth.shards import Crew
 
     for workers in (1, 2):
         merged = generate(recipe, Order(tmp_path / str(workers), "s", 4, shard_size=1, crew=Crew(workers)))

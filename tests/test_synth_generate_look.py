@@ -9,8 +9,7 @@ from synth_scene import scene
 
 from fidip.errors import ConfigError, DataError
 from infantsynth.arguments import add_labels, add_look, add_scene, add_work, labels_of, look_of, order_of
-from infantsynth.generate import Labels
-from infantsynth.look import PictureLook, content_of
+from infantsynth.image_set import Labels, PictureLook, content_of
 
 
 def parsed(*words):

@@ -15,8 +15,7 @@ from synth_scene import scene as flat_scene
 from synth_work import contents
 
 from fidip.errors import ConfigError, DataError
-from infantsynth.generate import Labels
-from infantsynth.look import PictureLook
+from infantsynth.image_set import Labels, PictureLook
 from infantsynth.poses import FitPool
 from infantsynth.render.zbuffer import rasterise
 from infantsynth.turntable import TurntableRecipe, into_world, published_camera
@@ -34,9 +33,9 @@ def script(name):
 @pytest.fixture
 def flat(monkeypatch):
     """Looks draw flat infants; a maker that a worker kept from another test is forgotten."""
-    from infantsynth import workers
+    from infantsynth import shards
 
-    workers._maker.cache_clear()
+    shards._maker.cache_clear()
     monkeypatch.setattr(PictureLook, "artist", lambda look: FlatLook(*look.size).artist())
 
 

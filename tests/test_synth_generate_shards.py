@@ -13,10 +13,8 @@ import pytest
 from synth_work import FakeRecipe, contents, product, run
 
 from fidip.errors import ConfigError, DataError, FidipError
-from infantsynth.merge import merge, require_own
-from infantsynth.shards import Shard, ShardFolder
-from infantsynth.webdataset import pack
-from infantsynth.workers import Crew, make_shards
+from infantsynth.dataset import merge, pack, require_own
+from infantsynth.shards import Crew, Shard, ShardFolder, make_shards
 
 SCRIPT = Path(__file__).with_name("synth_work.py")
 

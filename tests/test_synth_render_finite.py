@@ -5,8 +5,7 @@ import pytest
 from synth_render import GREY, facing, matt, square
 
 from infantsynth.body import load_body
-from infantsynth.generate import picture_seed
-from infantsynth.look import PictureLook
+from infantsynth.image_set import PictureLook, picture_seed
 from infantsynth.render.mitsuba_scene import relief_bitmap
 from infantsynth.render.path import PathRenderer
 from infantsynth.scene.sample import sample_scene

@@ -6,11 +6,10 @@ from pathlib import Path
 import joblib
 
 from fidip.errors import ConfigError
-from infantsynth.generate import Labels, Order
-from infantsynth.look import MODES, PictureLook
+from infantsynth.image_set import MODES, Labels, Order, PictureLook
 from infantsynth.poses import POSTURES
 from infantsynth.scene.places import MODES as PLACES
-from infantsynth.workers import BACKENDS, Crew
+from infantsynth.shards import BACKENDS, Crew
 
 VARIANTS = ("auto", "cuda", "llvm", "scalar")
 

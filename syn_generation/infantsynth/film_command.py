@@ -19,9 +19,9 @@ from fidip.media.export.video import encode
 from fidip.pixels import read_rgb
 from fidip.runtime import read_json, setup_logging
 from infantsynth.arguments import add_labels, add_look, add_work, labels_of, look_of, order_of
-from infantsynth.film import POSTURE, FilmRecipe
-from infantsynth.generate import Order, SetRecipe, generate
-from infantsynth.merge import Merged, image_folder
+from infantsynth.dataset import Merged, image_folder
+from infantsynth.image_set import Order, SetRecipe, generate
+from infantsynth.motion import POSTURE, FilmRecipe
 
 
 def film_parser() -> argparse.ArgumentParser:

@@ -13,7 +13,7 @@ from fidip.annotations import load_annotations
 from fidip.errors import DataError
 from fidip.pixels import read_rgb
 from fidip.skeleton import COCO17
-from infantsynth.merge import annotation_path, image_folder
+from infantsynth.dataset import annotation_path, image_folder
 
 Array = np.ndarray
 Record = Mapping[str, Any]

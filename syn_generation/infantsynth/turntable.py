@@ -14,15 +14,14 @@ from scipy.spatial.transform import Rotation
 import fidip
 from fidip.errors import ConfigError
 from infantsynth.body import BodyModel, load_body
-from infantsynth.generate import Labels, label, picture_seed
-from infantsynth.look import PictureLook, content_of
+from infantsynth.image_set import Labels, PictureLook, content_of, label, picture_seed
 from infantsynth.poses import FitPool, from_fits, legacy_rotation, uniform_rotation
 from infantsynth.scene import surroundings
 from infantsynth.scene.sample import background_source, clothe, in_scene, light_source, texture_source
 from infantsynth.scene.settle import pose_body
 from infantsynth.scene.surroundings import draw_lighting
+from infantsynth.shards import Make, Product
 from infantsynth.spec import Camera, SceneSpec
-from infantsynth.workers import Make, Product
 
 Array = np.ndarray
 

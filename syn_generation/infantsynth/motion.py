@@ -1,8 +1,4 @@
-"""A film of one infant who lies on its back and moves its limbs, with the labels of every frame.
-
-What predicting, tracking and measuring movement in videos can be held against: a scene of ``sample_scene`` in which
-the joints swing smoothly about where they came to rest.
-"""
+"""Move an infant who lies on its back, and label every frame of the video."""
 
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
@@ -13,8 +9,7 @@ import numpy as np
 import fidip
 from fidip.errors import ConfigError
 from infantsynth.body import PART_NAMES, BodyModel, load_body
-from infantsynth.generate import Labels, label, picture_seed
-from infantsynth.look import PictureLook
+from infantsynth.image_set import Labels, PictureLook, label, picture_seed
 from infantsynth.poses.authored import DEEPEST
 from infantsynth.priors import JointLimits, capsules
 from infantsynth.priors.limits import family
@@ -27,8 +22,8 @@ from infantsynth.scene.sample import (
     texture_source,
 )
 from infantsynth.scene.settle import pose_body
+from infantsynth.shards import Make, Product
 from infantsynth.spec import WORN, SceneSpec
-from infantsynth.workers import Make, Product
 
 Array = np.ndarray
 
