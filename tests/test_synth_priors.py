@@ -7,7 +7,7 @@ import torch
 from synth_fit import infant
 
 from fidip.errors import DataError
-from infantsynth.poses import sample_pose
+from infantsynth.poses.authored import sample_pose
 from infantsynth.priors import (
     JointLimits,
     ShapePrior,
@@ -15,7 +15,6 @@ from infantsynth.priors import (
     anatomy_of,
     capsules_of,
     default_prior,
-    floor_contact,
     gaussian,
     hand_set_prior,
     packaged_prior,
@@ -98,13 +97,6 @@ def test_angles_and_pose_are_inverse(poses):
 # pose priors
 
 
-def test_residuals_are_the_energy_of_the_best_component(poses):
-    prior = default_prior(infant())
-    apart = poses[:, prior.joints].reshape(len(poses), -1) - prior.means[0]
-    direct = np.einsum("ni,ij,nj->n", apart, np.linalg.inv(prior.covariances[0]), apart)
-    np.testing.assert_allclose((prior.residuals(poses) ** 2).sum(axis=1), direct, rtol=1e-6)
-
-
 def test_log_density_is_scipys():
     from scipy.special import logsumexp
     from scipy.stats import multivariate_normal
@@ -126,16 +118,6 @@ def test_log_density_is_scipys():
         for w, m, c in zip(weights, means, covariances, strict=True)
     ]
     np.testing.assert_allclose(prior.log_prob(pose), logsumexp(parts, axis=0), rtol=1e-10)
-
-
-def test_samples_have_the_priors_moments_and_follow_the_seed():
-    prior = hand_set_prior(infant()).marginal([1, 2])
-    drawn = prior.sample(np.random.default_rng(0), 20000)
-    values = drawn[:, [1, 2]].reshape(len(drawn), -1)
-    np.testing.assert_allclose(values.mean(axis=0), prior.means[0], atol=0.01)
-    np.testing.assert_allclose(np.cov(values.T), prior.covariances[0], atol=0.005)
-    np.testing.assert_array_equal(drawn[:3], prior.sample(np.random.default_rng(0), 20000)[:3])
-    assert (drawn[:, 3:] == 0).all()
 
 
 def test_marginal_forgets_the_others(poses):
@@ -225,13 +207,6 @@ def test_degenerate_covariance_is_named():
         _ = ShapePrior(np.zeros(2), np.diag([1.0, -1.0]), "bad").precision
 
 
-def test_shape_prior_energy_and_samples():
-    prior = ShapePrior(np.array([1.0, 0.0]), np.diag([4.0, 1.0]))
-    np.testing.assert_allclose(prior.energy(np.array([[3.0, 2.0], [1.0, 0.0]])), [5.0, 0.0])
-    drawn = prior.sample(np.random.default_rng(0), 20000)
-    np.testing.assert_allclose([*drawn.mean(axis=0), *drawn.std(axis=0)], [1, 0, 2, 1], atol=0.05)
-
-
 # contact
 
 
@@ -262,13 +237,3 @@ def test_capsules_are_as_thick_as_the_parts():
     assert 0.055 < radii["head"] < 0.085 and 0.01 < radii["left_forearm"] < 0.04
     assert radii["left_thigh"] == pytest.approx(radii["right_thigh"], rel=0.02)
     np.testing.assert_allclose(capsules.ends.sum(dim=1), 1, atol=1e-5)
-
-
-def test_floor_contact_measures_depth_gap_and_share():
-    vertices = np.zeros((2, 4, 3))
-    vertices[0, :, 2] = [-0.02, 0.0, 0.1, 0.2]
-    vertices[1, :, 2] = [0.03, 0.04, 0.1, 0.2]
-    found = floor_contact(vertices, lambda xy: np.zeros(xy.shape[:-1]))
-    np.testing.assert_allclose(found.sunk, [0.02, 0], atol=1e-12)
-    np.testing.assert_allclose(found.gap, [0, 0.03], atol=1e-12)
-    np.testing.assert_allclose(found.touching, [0.5, 0.0])

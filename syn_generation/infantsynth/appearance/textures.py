@@ -310,11 +310,6 @@ class TextureSource:
         self.share = share
         self._files = {} if folder is None else _sort_pictures(Path(folder))
 
-    @property
-    def kinds(self) -> dict[str, int]:
-        """How many pictures the folder has of each kind."""
-        return {kind: len(files) for kind, files in sorted(self._files.items())}
-
     def swatch(self, kind: str, rng: np.random.Generator, size: int = 512) -> tuple[str, Swatch]:
         """A name for the record, and a tile of (size, size) px. Raises DataError for an unreadable picture."""
         file = self._draw(kind, rng)

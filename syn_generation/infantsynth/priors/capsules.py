@@ -1,6 +1,6 @@
 """Approximate a body by capsules to see whether it sinks into itself or into the floor."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
@@ -26,7 +26,6 @@ _ROOTS = {
     "foot": "ankle",
 }
 _CHAINS = (("upper_arm", "forearm", "hand"), ("thigh", "shank", "foot"))
-TOUCH = 0.005  # m; a vertex this close to a surface touches it
 
 
 @dataclass(frozen=True)
@@ -177,16 +176,6 @@ def _gaps(ends: Tensor, pairs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return apart, first, second
 
 
-@dataclass(frozen=True)
-class FloorContact:
-    """Of each body, (B,): sunk: depth of the deepest vertex below the surface, m. gap: height of the lowest above it,
-    m. touching: share of the vertices on or below it."""
-
-    sunk: Array
-    gap: Array
-    touching: Array
-
-
 def self_penetration(body: BodyModel, vertices: Array) -> Array:
     """How deep the worst pair of body parts sinks into each other, (B,) m, for posed vertices (B, V, 3) m.
 
@@ -196,10 +185,3 @@ def self_penetration(body: BodyModel, vertices: Array) -> Array:
     capsules = capsules_of(body)
     ends = capsules.ends @ torch.as_tensor(np.asarray(vertices)).to(capsules.ends)
     return sinking(ends, capsules)[0].amax(dim=1).cpu().numpy()
-
-
-def floor_contact(vertices: Array, height: Callable[[Array], Array]) -> FloorContact:
-    """Compare posed vertices (B, V, 3) m, z up, with a surface: ``height`` turns x, y (..., 2) m into z (...) m."""
-    above = vertices[..., 2] - height(vertices[..., :2])
-    lowest = above.min(axis=1)
-    return FloorContact(np.maximum(-lowest, 0), np.maximum(lowest, 0), (above < TOUCH).mean(axis=1))

@@ -59,11 +59,6 @@ class PosePrior:
     def _log_det_factors(self) -> Array:
         return np.log(np.diagonal(self.factors, axis1=1, axis2=2)).sum(axis=1)
 
-    @property
-    def mean(self) -> Array:
-        """Mean pose (J, 3) rad; zero for joints without prior."""
-        return self._pose(self.weights @ self.means)
-
     def marginal(self, joints: Sequence[int]) -> "PosePrior":
         """The prior of some of its joints, whatever the others do. Raises DataError for joints it does not know."""
         unknown = set(joints) - set(self.joints)
@@ -75,41 +70,15 @@ class PosePrior:
         covariances = self.covariances[:, own][:, :, own]
         return replace(self, joints=tuple(joints), means=self.means[:, own], covariances=covariances)
 
-    def residuals(self, pose: Array) -> Array:
-        """Residuals (..., D + 1) of poses (..., J, 3) rad under the component that explains each best.
-
-        Half their squared sum is min over k of the energy: half the squared Mahalanobis distance plus penalty
-        (Olson and Agarwal 2013, max-mixtures).
-        """
-        energies, distances = self._energies(pose)
-        best = energies.argmin(axis=-1)
-        chosen = np.take_along_axis(distances, best[..., None, None], axis=-2)[..., 0, :]
-        return np.concatenate([chosen, np.sqrt(2 * self.penalties[best])[..., None]], axis=-1)
-
     def log_prob(self, pose: Array) -> Array:
         """Log density (...) of poses (..., J, 3) rad under the whole mixture."""
-        energies, _ = self._energies(pose)
+        values = pose[..., self.joints, :].reshape(*pose.shape[:-2], 1, -1)
+        distances = np.einsum("mji,...mj->...mi", self.factors, values - self.means)
+        energies = (distances**2).sum(axis=-1) / 2 + self.penalties
         top = np.log(np.maximum(self.weights, 1e-300)) + self._log_det_factors
         least = energies.min(axis=-1, keepdims=True)
         total = np.log(np.exp(least - energies).sum(axis=-1)) - least[..., 0]
         return total + top.max() - self.means.shape[1] / 2 * np.log(2 * np.pi)
-
-    def sample(self, rng: np.random.Generator, count: int) -> Array:
-        """Draw poses (count, J, 3) rad; zero for joints without prior. May leave the joint limits: clamp them."""
-        chosen = rng.choice(len(self.weights), size=count, p=self.weights / self.weights.sum())
-        noise = rng.standard_normal((count, self.means.shape[1]))
-        roots = np.linalg.cholesky(self.covariances)
-        return self._pose(self.means[chosen] + np.einsum("nij,nj->ni", roots[chosen], noise))
-
-    def _energies(self, pose: Array) -> tuple[Array, Array]:
-        values = pose[..., self.joints, :].reshape(*pose.shape[:-2], 1, -1)
-        distances = np.einsum("mji,...mj->...mi", self.factors, values - self.means)
-        return (distances**2).sum(axis=-1) / 2 + self.penalties, distances
-
-    def _pose(self, values: Array) -> Array:
-        pose = np.zeros((*values.shape[:-1], self.num_joints, 3))
-        pose[..., self.joints, :] = values.reshape(*values.shape[:-1], -1, 3)
-        return pose
 
 
 def gaussian(
@@ -164,14 +133,3 @@ class ShapePrior:
                 f"shape prior {self.source} has a covariance that is not positive definite"
             ) from error
         return np.linalg.inv(self.covariance)
-
-    def energy(self, betas: Array) -> Array:
-        """Squared Mahalanobis distance (...) of betas (..., K) from the mean."""
-        apart = betas - self.mean
-        return np.einsum("...i,ij,...j->...", apart, self.precision, apart)
-
-    def sample(self, rng: np.random.Generator, count: int) -> Array:
-        """Draw betas (count, K)."""
-        return (
-            self.mean + rng.standard_normal((count, len(self.mean))) @ np.linalg.cholesky(self.covariance).T
-        )
