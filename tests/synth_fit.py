@@ -8,8 +8,7 @@ import torch
 
 from infantsynth.body import BodyData, BodyModel, load_body
 from infantsynth.fit.keypoints import LAYOUTS
-from infantsynth.poses import sample_pose
-from infantsynth.poses.authored import compose
+from infantsynth.poses.authored import compose, sample_pose
 
 SIZE = (640, 480)
 FOCAL = 1.4 * 640

@@ -7,7 +7,7 @@ import torch
 
 from infantsynth.appearance.anatomy import study
 from infantsynth.body import BodyData, BodyModel, load_body
-from infantsynth.poses import sample_pose
+from infantsynth.poses.authored import sample_pose
 
 BODIES = ("infant", "adult", "smpl")
 POSTURES = ("supine", "prone", "side", "sitting", "crawling", "standing")

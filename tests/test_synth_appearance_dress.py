@@ -7,8 +7,9 @@ from synth_look import BODIES, SMALL, body_named, posed, surface_distance
 from infantsynth.appearance.anatomy import PARTS
 from infantsynth.appearance.dress import dress
 from infantsynth.appearance.garment import required
-from infantsynth.appearance.studio import prepare, vertex_normals
+from infantsynth.appearance.studio import prepare
 from infantsynth.appearance.swatch import color_distance
+from infantsynth.spec import vertex_normals
 
 FAST = [("infant", range(10)), ("adult", range(10, 14)), ("smpl", range(20, 24))]
 CASES = [(name, seed) for name, seeds in FAST for seed in seeds]

@@ -9,17 +9,16 @@ from synth_look import body_named
 from fidip.errors import ConfigError, DataError
 from fidip.skeleton import COCO17
 from infantsynth.body import load_body
-from infantsynth.poses import (
-    POSTURES,
-    from_fits,
-    jitter,
+from infantsynth.poses.authored import (
+    DEEPEST,
+    checks_for,
+    compose,
     legacy_rotation,
-    mirror,
     sample_pose,
     uniform_rotation,
 )
-from infantsynth.poses.authored import DEEPEST, checks_for, compose
-from infantsynth.poses.fits import facing_posture
+from infantsynth.poses.fits import facing_posture, from_fits, jitter, mirror
+from infantsynth.poses.library import POSTURES
 
 
 def draw(posture, seed, body="infant"):

@@ -12,7 +12,7 @@ from infantsynth.appearance.anatomy import study
 from infantsynth.appearance.garment import required
 from infantsynth.appearance.swatch import color_distance
 from infantsynth.body import PART_NAMES
-from infantsynth.poses import POSTURES
+from infantsynth.poses.library import POSTURES
 from infantsynth.render.zbuffer import rasterise
 from infantsynth.scene import sample
 from infantsynth.scene.places import SceneOptions

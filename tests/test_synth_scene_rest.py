@@ -7,7 +7,8 @@ import pytest
 from synth_look import body_named
 from synth_scene import deepest
 
-from infantsynth.poses import POSTURES, sample_pose
+from infantsynth.poses.authored import sample_pose
+from infantsynth.poses.library import POSTURES
 from infantsynth.scene.chain import Chain, Flesh, State, to_segments
 from infantsynth.scene.places import ADULT_POSTURES, SceneOptions
 from infantsynth.scene.sample import hold_up, lay_down

@@ -167,3 +167,17 @@ class SceneSpec:
     focus: float = 1.0
     background: Array | None = None
     info: dict[str, Any] = field(default_factory=dict)
+
+
+def face_normals(vertices: Array, faces: Array) -> Array:
+    """Compute normals (F, 3) by the right-hand rule, as long as twice the face's area."""
+    a, b, c = (vertices[faces[:, corner]] for corner in range(3))
+    return np.cross(b - a, c - a)
+
+
+def vertex_normals(vertices: Array, faces: Array) -> Array:
+    """Compute unit normals (V, 3), of the vertices' type, faces weighted by area; zero where no face is."""
+    across = np.repeat(face_normals(vertices, faces), 3, axis=0)
+    corner = faces.ravel()
+    total = np.stack([np.bincount(corner, across[:, axis], len(vertices)) for axis in range(3)], axis=1)
+    return (total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-20)).astype(vertices.dtype)

@@ -108,15 +108,13 @@ def surface_points(studio: Studio, vertices: Array, chosen: Array) -> Array:
 
 @dataclass(frozen=True)
 class Head:
-    """The posed head: its frame, the points (N, 3) m of its surface, the distance of the eyes, where eyes, nose and
-    ears are at rest."""
+    """The posed head: its frame, points (N, 3) m of its surface, distance of the eyes, eyes and nose at rest."""
 
     frame: Placement
     points: Array
     unit: float
     eyes: Array
     nose: Array
-    ears: Array
 
 
 def find_head(studio: Studio, vertices: Array) -> Head:
@@ -131,7 +129,6 @@ def find_head(studio: Studio, vertices: Array) -> Head:
         unit,
         face[1:3].mean(axis=0),
         face[0],
-        face[3:5].mean(axis=0),
     )
 
 

@@ -6,15 +6,16 @@ from typing import Any
 import numpy as np
 import torch
 
+from infantsynth.appearance.accessories import add_extras
 from infantsynth.appearance.garment import Canvas, Garment, covered, paint_garment
 from infantsynth.appearance.hair import Hair, draw_hair, hair_meshes, paint_scalp
-from infantsynth.appearance.outfit import Chest, Outfit, add_extras, draw_outfit
+from infantsynth.appearance.outfit import Chest, Outfit, draw_outfit
 from infantsynth.appearance.skin import SkinTone, draw_iris, draw_tone, eye_meshes, paint_face, paint_skin
 from infantsynth.appearance.studio import TEXTURE_SIZE, Studio, prepare
 from infantsynth.appearance.swatch import mean_color, smooth_step
-from infantsynth.appearance.tailor import make_shell, measure_wearer, over, sew, vertex_normals
+from infantsynth.appearance.tailor import make_shell, measure_wearer, over, sew
 from infantsynth.appearance.textures import TextureSource
-from infantsynth.spec import Material, Mesh
+from infantsynth.spec import Material, Mesh, vertex_normals
 
 Array = np.ndarray
 

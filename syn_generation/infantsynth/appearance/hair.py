@@ -7,9 +7,9 @@ import numpy as np
 from infantsynth.appearance.anatomy import Anatomy, Coordinates
 from infantsynth.appearance.garment import Canvas
 from infantsynth.appearance.skin import SkinTone, texture_noise
-from infantsynth.appearance.studio import Studio, vertex_normals
+from infantsynth.appearance.studio import Studio
 from infantsynth.appearance.swatch import smooth_step, solid_noise
-from infantsynth.spec import Material, Mesh
+from infantsynth.spec import Material, Mesh, face_normals, vertex_normals
 
 Array = np.ndarray
 
@@ -125,7 +125,7 @@ def _roots(
     depth = inside[studio.faces].mean(axis=1)
     faces = studio.faces[depth > 0]
     corner = vertices[faces]
-    area = np.linalg.norm(np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]), axis=1)
+    area = np.linalg.norm(face_normals(vertices, faces), axis=1)
     thin = smooth_step(0.0, 0.012 * studio.anatomy.scale, depth[depth > 0]) * 0.8 + 0.2
     weight = area * thin
     count = round(hair.strands * (0.4 + 0.6 * hair.density))

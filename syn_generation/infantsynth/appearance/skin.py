@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 
 from infantsynth.appearance.garment import Canvas
-from infantsynth.appearance.studio import Studio, vertex_normals
+from infantsynth.appearance.studio import Studio
 from infantsynth.appearance.swatch import noise_field, smooth_step, solid_noise, to_lab, to_rgb
-from infantsynth.spec import Material, Mesh
+from infantsynth.spec import Material, Mesh, vertex_normals
 
 Array = np.ndarray
 

@@ -11,6 +11,7 @@ from scipy.sparse.csgraph import connected_components
 
 from fidip.errors import DataError
 from infantsynth.appearance.anatomy import PARTS, Anatomy, Coordinates, panel, part_axis, study
+from infantsynth.spec import face_normals
 
 Array = np.ndarray
 
@@ -138,8 +139,8 @@ def _majority(parts: Array) -> Array:
 
 def _project(anatomy: Anatomy, faces: Array, part: Array) -> tuple[Array, Array]:
     """Which of six ways each face (F,) looks, seen along its part's axis, and its corners seen from there (F, 3, 2)."""
-    corners = anatomy.at.rest[faces].astype(np.float64)
-    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    rest = anatomy.at.rest.astype(np.float64)
+    normal = face_normals(rest, faces)
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
     way = np.zeros(len(faces), dtype=np.int64)
     flat = np.zeros((len(faces), 3, 2))
@@ -153,7 +154,7 @@ def _project(anatomy: Anatomy, faces: Array, part: Array) -> tuple[Array, Array]
         looks[:, 2] *= 0.7  # sides first: a limb's charts run along it
         strongest = np.abs(looks).argmax(axis=1)
         way[mine] = 2 * strongest + (np.take_along_axis(looks, strongest[:, None], axis=1)[:, 0] < 0)
-        seen = corners[mine] @ frame.T
+        seen = rest[faces[mine]] @ frame.T
         across = np.array([[1, 2], [0, 2], [0, 1]])[strongest]
         zoom = STRETCH if name == "head" else 1.0
         flat[mine] = zoom * np.take_along_axis(seen, across[:, None, :].repeat(3, axis=1), axis=2)
@@ -295,16 +296,6 @@ def _mean_of_neighbours(edges: Array, count: int) -> csr_matrix:
     return (diags(1 / np.maximum(degree, 1)) @ links).tocsr().astype(np.float32)
 
 
-def vertex_normals(positions: Array, faces: Array) -> Array:
-    """Unit normals (V, 3) of a surface, faces weighted by area; zero where no face is."""
-    corner = positions[faces]
-    face = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
-    total = np.zeros((len(positions), 3))
-    for axis in range(3):
-        total[:, axis] = np.bincount(faces.ravel(), np.repeat(face[:, axis], 3), len(positions))
-    return (total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-20)).astype(np.float32)
-
-
 @dataclass(frozen=True)
 class Studio:
     """A body model's anatomy, texture space and cloth surface.
@@ -363,6 +354,5 @@ def _prepare(body: Any, size: int) -> Studio:
 
 
 def _texel_side(anatomy: Anatomy, atlas: Atlas) -> float:
-    corners = anatomy.at.rest[atlas.vertex][atlas.faces]
-    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1) / 2
+    area = np.linalg.norm(face_normals(anatomy.at.rest[atlas.vertex], atlas.faces), axis=1) / 2
     return float(np.sqrt(area.sum() / len(atlas.filled)))

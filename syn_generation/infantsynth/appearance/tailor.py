@@ -7,9 +7,9 @@ from scipy.sparse import csr_matrix, identity
 
 from infantsynth.appearance.anatomy import PARTS, Anatomy, panel
 from infantsynth.appearance.garment import Garment
-from infantsynth.appearance.studio import Fabric, vertex_normals
+from infantsynth.appearance.studio import Fabric
 from infantsynth.appearance.swatch import solid_noise
-from infantsynth.spec import Material, Mesh
+from infantsynth.spec import Material, Mesh, vertex_normals
 
 Array = np.ndarray
 
@@ -167,7 +167,7 @@ def lay_cloth(
     under elastic (W,). All in m but pin.
     """
     base = wearer.bridged * (1 - pin[:, None]) + wearer.skin * pin[:, None]
-    normals = vertex_normals(base, fabric.faces)
+    normals = vertex_normals(base, fabric.faces).astype(np.float32)
     hangs = np.clip(-normals[:, 2], -1, 1)  # 1 under the body, -1 on top of it
     free = ease * (0.75 + 0.45 * hangs)
     cloth = base + normals * (thickness + free + folds)[:, None]

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from infantsynth.appearance.swatch import Swatch, solid_noise
-from infantsynth.spec import Material, Mesh
+from infantsynth.spec import Material, Mesh, face_normals
 
 Array = np.ndarray
 
@@ -187,10 +187,9 @@ def knit(rings: Rings, swatch: Swatch, scale: float, hem: float, body: Array) ->
 
 def _looks_out(vertices: Array, faces: Array, lines: Array) -> bool:
     """Whether most of some faces (F, 3) turn away from the middle of their ring."""
-    corner = vertices[faces]
-    normal = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
+    normal = face_normals(vertices, faces)
     middle = lines[:, :-1].mean(axis=1)[faces[:, 0] // lines.shape[1]]
-    return bool(((corner[:, 0] - middle) * normal).sum() > 0)
+    return bool(((vertices[faces[:, 0]] - middle) * normal).sum() > 0)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from fidip.errors import ConfigError
+from fidip.progress import progress
 from infantsynth.body import BodyModel
 from infantsynth.poses.library import ADULT, ARMS, INFANT, LEGS, POSTURES, Limb, Variant
 from infantsynth.priors import JointLimits, capsules
@@ -308,3 +309,14 @@ def stand(variant: Variant, rng: np.random.Generator) -> Array:
     roll = np.radians(rng.normal(*variant.roll))
     tilt = np.radians(rng.normal(*variant.root))
     return compose(np.array([0, 0, roll]), np.array([tilt, 0, 0]))
+
+
+def authored_poses(body: BodyModel, count: int, seed: int) -> Array:
+    """Draw poses (count, J, 3) rad of the authored postures, each as often."""
+    numbers = progress(range(count), count, "poses", "pose")
+    return np.stack(
+        [
+            sample_pose(body, POSTURES[i % len(POSTURES)], np.random.default_rng([seed, i])).pose
+            for i in numbers
+        ]
+    )

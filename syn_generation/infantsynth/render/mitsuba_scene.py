@@ -13,8 +13,8 @@ import numpy as np
 
 from fidip.errors import DataError
 from infantsynth.render.lighting import light_axes
-from infantsynth.render.surface import face_normals, vertex_normals
-from infantsynth.spec import AreaLight, Camera, Environment, Material, Mesh, SceneSpec
+from infantsynth.render.surface import shading_normals
+from infantsynth.spec import AreaLight, Camera, Environment, Material, Mesh, SceneSpec, face_normals
 
 Array = np.ndarray
 
@@ -146,7 +146,7 @@ def split(mesh: Mesh) -> dict[str, Array]:
     uv = np.zeros((len(mesh.vertices), 2)) if mesh.uv is None else np.asarray(mesh.uv)
     vertices, faces = np.asarray(mesh.vertices, dtype=np.float32), np.asarray(mesh.faces)
     if mesh.smooth:
-        normals = vertex_normals(mesh)
+        normals = shading_normals(mesh)
     else:
         across = face_normals(vertices.astype(np.float64), faces)
         across /= np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-20)

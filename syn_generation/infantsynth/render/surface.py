@@ -8,7 +8,7 @@ import numpy as np
 
 from infantsynth.render.develop import to_linear
 from infantsynth.render.zbuffer import Buffers
-from infantsynth.spec import Camera, Material, Mesh
+from infantsynth.spec import Camera, Material, Mesh, face_normals
 
 Array = np.ndarray
 
@@ -69,13 +69,7 @@ def _bilinear(picture: Array, uv: Array) -> Array:
     return found.reshape(rows * _ROW, -1)[: len(x)]
 
 
-def face_normals(vertices: Array, faces: Array) -> Array:
-    """Normals (F, 3) by the right-hand rule, as long as twice the face's area."""
-    a, b, c = (vertices[faces[:, corner]] for corner in range(3))
-    return np.cross(b - a, c - a)
-
-
-def vertex_normals(mesh: Mesh) -> Array:
+def shading_normals(mesh: Mesh) -> Array:
     """Unit normals (V, 3) float32: area-weighted means over faces; vertices in one place (split seams) share theirs.
 
     A vertex without faces, or whose faces cancel, gets +z.
@@ -169,7 +163,7 @@ def _shade_mesh(mesh: Mesh, face: Array, bary: Array, view: Array, footprint: Ar
     flat = flat / np.maximum(area, 1e-20)[:, None]
     normal = flat
     if mesh.smooth:
-        normal = _unit(_mix(vertex_normals(mesh), mesh.faces, face, bary))
+        normal = _unit(_mix(shading_normals(mesh), mesh.faces, face, bary))
     facing = np.einsum("pi,pi->p", flat, view)
     color = np.broadcast_to(mean_color(mesh.material), normal.shape)
     if mesh.uv is not None and np.ndim(mesh.material.color) == 3:

@@ -9,6 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from infantsynth.body import PART_NAMES, BodyModel
 from infantsynth.priors import JointLimits
+from infantsynth.spec import face_normals
 
 Array = np.ndarray
 
@@ -135,8 +136,7 @@ def outermost(vertices: Array, parts: Array) -> Array:
 
 def vertex_areas(vertices: Array, faces: Array) -> Array:
     """A third of the area of the faces around each vertex, (V,) m^2."""
-    corners = vertices[faces]
-    double = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+    double = np.linalg.norm(face_normals(vertices, faces), axis=1)
     return np.bincount(faces.ravel(), np.repeat(double / 6, 3), len(vertices))
 
 

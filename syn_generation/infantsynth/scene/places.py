@@ -6,16 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from fidip.errors import ConfigError
-from infantsynth.poses import POSTURES
-from infantsynth.scene.settle import FLOOR, MATTRESS, Ground
+from infantsynth.poses.library import POSTURES
 
 Array = np.ndarray
 
 MODES = ("scene", "photo")
 ROTATIONS = ("uniform", "legacy", "posture")
 ADULT_POSTURES = ("standing", "sitting", "supine", "prone", "side")
-_MAT = Ground("mat", 14000.0, 0.018)
-_QUILT = Ground("quilt", 30000.0, 0.012)
 
 
 @dataclass(frozen=True)
@@ -57,6 +54,22 @@ class SceneOptions:
         for what in ("blanket", "toys", "fit_share"):
             if not 0 <= getattr(self, what) <= 1:
                 raise ConfigError(f"{what} is a share between 0 and 1, not {getattr(self, what)}")
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What the body lies on. stiffness: weights per m if all skin touched it; sink: deepest that a body may press
+    it in, m of a 0.7 m body."""
+
+    name: str
+    stiffness: float
+    sink: float
+
+
+MATTRESS = Ground("mattress", 3000.0, 0.035)
+FLOOR = Ground("floor", 60000.0, 0.008)
+_MAT = Ground("mat", 14000.0, 0.018)
+_QUILT = Ground("quilt", 30000.0, 0.012)
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,14 @@ from infantsynth.appearance.dress import Dressed, dress
 from infantsynth.appearance.studio import TEXTURE_SIZE
 from infantsynth.appearance.textures import TextureSource
 from infantsynth.body import PART_NAMES, BodyModel
-from infantsynth.poses import FitPool, PoseSample, from_fits, legacy_rotation, sample_pose, uniform_rotation
-from infantsynth.poses.authored import LEGACY_STEPS
+from infantsynth.poses.authored import (
+    LEGACY_STEPS,
+    PoseSample,
+    legacy_rotation,
+    sample_pose,
+    uniform_rotation,
+)
+from infantsynth.poses.fits import FitPool, from_fits
 from infantsynth.scene import surroundings
 from infantsynth.scene.bedding import press
 from infantsynth.scene.places import ADULT_POSTURES, Place, SceneOptions, draw_place, put_under
@@ -23,7 +29,7 @@ from infantsynth.scene.room import build_room, plan_room
 from infantsynth.scene.settle import PosedBody, Settled, badness, pose_body, settle
 from infantsynth.scene.surroundings import LightSource, draw_lighting
 from infantsynth.scene.viewpoint import Frame, beside, measure_sight, sample_camera
-from infantsynth.spec import BodyInScene, SceneSpec
+from infantsynth.spec import BodyInScene, SceneSpec, vertex_normals
 
 Array = np.ndarray
 
@@ -158,16 +164,6 @@ def in_scene(body: BodyModel, posed: PosedBody, betas: Array, pose: Array, trans
         posed.vertices, vertex_normals(posed.vertices, body.faces), posed.joints, posed.keypoints,
         tuple(body.keypoint_vertices), np.asarray(body.parts), betas, pose, transl,
     )  # fmt: skip
-
-
-def vertex_normals(vertices: Array, faces: Array) -> Array:
-    """Unit normals (V, 3), weighted by the area of the faces around."""
-    corners = vertices[faces]
-    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    summed = np.stack(
-        [np.bincount(faces.ravel(), np.repeat(normal[:, k], 3), len(vertices)) for k in range(3)], axis=1
-    )
-    return summed / np.maximum(np.linalg.norm(summed, axis=1, keepdims=True), 1e-12)
 
 
 def record(sample: PoseSample, months: float | None) -> dict[str, Any]:

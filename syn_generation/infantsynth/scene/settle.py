@@ -8,8 +8,9 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from infantsynth.body import PART_NAMES, BodyModel
-from infantsynth.poses import PoseSample
+from infantsynth.poses.authored import PoseSample
 from infantsynth.scene.chain import MOVING, Chain, Flesh, Posed, State, touching_ground
+from infantsynth.scene.places import Ground
 
 Array = np.ndarray
 
@@ -206,22 +207,6 @@ def _shorten(step: Array) -> Array:
     """The step with height and angles kept within what the linear picture is good for."""
     longest = max(abs(step[0]) / _LONGEST[0], np.abs(step[1:]).max() / _LONGEST[1], 1.0)
     return step / longest
-
-
-@dataclass(frozen=True)
-class Ground:
-    """What the body lies on. stiffness: weights per m if all skin touched it; sink: deepest that a body may press
-    it in, m of a 0.7 m body."""
-
-    name: str
-    stiffness: float
-    sink: float
-
-
-MATTRESS = Ground("mattress", 3000.0, 0.035)
-
-
-FLOOR = Ground("floor", 60000.0, 0.008)
 
 
 @dataclass(frozen=True)
