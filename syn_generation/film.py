@@ -1,7 +1,6 @@
-"""Make a film of a synthetic infant, with the labels of every frame."""
+"""Render a labelled video of a moving synthetic infant; the same as `fidip film`."""
 
-from fidip.cli import exit_on_error
-from infantsynth.film_command import main
+from fidip.cli import exit_on_error, run
 
 if __name__ == "__main__":
-    exit_on_error(main)
+    exit_on_error(lambda: run("infantsynth.commands.film"))

@@ -2,33 +2,35 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
 
+from fidip.cli import run
 from fidip.errors import ConfigError
 from fidip.media.video import read_video, video_facts
 from fidip.pixels import read_rgb
 from infantsynth.body import load_body
-from infantsynth.film_command import main
-from infantsynth.image_set import Labels, PictureLook
-from infantsynth.motion import LIMBS, PRESSED, SINK, FilmRecipe, Swinging, faults, make_film
+from infantsynth.image_set import ImageLook, Labels
+from infantsynth.motion import LIMBS, PRESSED, SINK, Swinging, VideoRecipe, faults, make_moving_scene
 from infantsynth.priors import JointLimits
 from infantsynth.scene.settle import pose_body
 from infantsynth.spec import WORN
 
-LOOK = PictureLook(
+LOOK = ImageLook(
     mode="raster", place="scene", size=(96, 72), samples=1, postures=("supine",), blanket=0.0, toys=0.0
 )
+main = partial(run, "infantsynth.commands.film")
 MOMENTS = np.arange(0, 3, 0.1)  # s
 
 
 @pytest.fixture(scope="module")
 def film():
     torch.set_num_threads(1)
-    return make_film(load_body("infant"), LOOK, 1.0, seed=5)
+    return make_moving_scene(load_body("infant"), LOOK, 1.0, seed=5)
 
 
 @pytest.fixture(scope="module")
@@ -105,8 +107,8 @@ def test_a_film_is_a_labelled_set_and_a_video_of_it(tmp_path, capsys):
 
 def test_what_no_film_can_show_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="posture supine, blanket 0"):
-        FilmRecipe(replace(LOOK, postures=()), 0, "film", Labels())
+        VideoRecipe(replace(LOOK, postures=()), 0, "film", Labels())
     with pytest.raises(ConfigError, match="rate must be above 0"):
-        FilmRecipe(LOOK, 0, "film", Labels(), rate=0.0)
+        VideoRecipe(LOOK, 0, "film", Labels(), rate=0.0)
     with pytest.raises(ConfigError, match="shows a room"):
         main(["--out", str(tmp_path), "--backgrounds", str(tmp_path)])

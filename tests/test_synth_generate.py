@@ -15,15 +15,15 @@ from synth_work import contents
 
 from fidip.annotations import load_annotations
 from fidip.errors import ConfigError, DataError
-from infantsynth.image_set import Labels, Order, PictureRecipe, generate, picture_seed
-from infantsynth.preview import SheetOptions, contact_sheet
+from infantsynth.image_set import ImageRecipe, Labels, Order, generate, image_seed
+from infantsynth.overlay import SheetOptions, contact_sheet
 from infantsynth.shards import Crew, ShardWriter
 
 SPLIT = "train_synthetic"
 
 
 def make(root, count=5, workers=1, seed=3, labels=None, **order):
-    recipe = PictureRecipe(FlatLook(), seed, SPLIT, labels or Labels())
+    recipe = ImageRecipe(FlatLook(), seed, SPLIT, labels or Labels())
     return generate(recipe, Order(root, SPLIT, count, shard_size=2, crew=Crew(workers), **order))
 
 
@@ -36,7 +36,7 @@ def test_the_set_drops_into_the_published_layout(tmp_path):
     for index, image in enumerate(data["images"]):
         picture = cv2.imread(str(tmp_path / "images" / SPLIT / image["file_name"]))
         assert picture.shape == (image["height"], image["width"], 3)
-        assert image["seed"] == picture_seed(3, index, 0)
+        assert image["seed"] == image_seed(3, index, 0)
     assert data["info"]["options"]["seed"] == 3
 
 
@@ -52,7 +52,7 @@ def test_pycocotools_scores_the_labels_as_perfect(tmp_path):
 
 
 def test_seeds_differ_and_fit_into_json():
-    seeds = [picture_seed(s, i, d) for s in range(3) for i in range(200) for d in range(3)]
+    seeds = [image_seed(s, i, d) for s in range(3) for i in range(200) for d in range(3)]
     assert len(set(seeds)) == len(seeds)
     assert min(seeds) >= 0 and 2**52 < max(seeds) < 2**53
 

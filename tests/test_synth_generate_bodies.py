@@ -8,7 +8,7 @@ from pycocotools import mask as coco_mask
 from synth_work import contents
 
 from infantsynth.annotate import label_keypoints, person_mask, whole_mask
-from infantsynth.image_set import Labels, Order, PictureLook, PictureRecipe, generate
+from infantsynth.image_set import ImageLook, ImageRecipe, Labels, Order, generate
 from infantsynth.render.zbuffer import rasterise
 
 SIZE = (160, 120)
@@ -16,7 +16,7 @@ SIZE = (160, 120)
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "look", [PictureLook("raster", size=SIZE), PictureLook("raster", "scene", "adult", SIZE)]
+    "look", [ImageLook("raster", size=SIZE), ImageLook("raster", "scene", "adult", SIZE)]
 )
 def test_keypoints_lie_on_the_person_and_seeds_repeat(look, tmp_path):
     artist = look.artist()
@@ -40,9 +40,7 @@ def test_keypoints_lie_on_the_person_and_seeds_repeat(look, tmp_path):
 
 @pytest.mark.slow
 def test_two_workers_draw_the_bytes_of_one(tmp_path):
-    recipe = PictureRecipe(
-        PictureLook("raster", size=SIZE), 1, "s", Labels(depth=True, parts=True, space=True)
-    )
+    recipe = ImageRecipe(ImageLook("raster", size=SIZE), 1, "s", Labels(depth=True, parts=True, space=True))
     from infantsynth.shards import Crew
 
     for workers in (1, 2):

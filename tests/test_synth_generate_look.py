@@ -8,8 +8,16 @@ import pytest
 from synth_scene import scene
 
 from fidip.errors import ConfigError, DataError
-from infantsynth.arguments import add_labels, add_look, add_scene, add_work, labels_of, look_of, order_of
-from infantsynth.image_set import Labels, PictureLook, content_of
+from infantsynth.commands.options import (
+    add_labels,
+    add_look,
+    add_scene,
+    add_work,
+    labels_of,
+    look_of,
+    order_of,
+)
+from infantsynth.image_set import ImageLook, Labels, content_of
 
 
 def parsed(*words):
@@ -23,7 +31,7 @@ def parsed(*words):
 
 def test_the_plain_command_makes_what_the_defaults_say():
     args = parsed()
-    assert look_of(args) == PictureLook()
+    assert look_of(args) == ImageLook()
     assert labels_of(args) == Labels()
     order = order_of(args, 7)
     assert (order.root, order.split, order.count, order.part) == (Path("x"), "train_infant", 7, (1, 1))
@@ -36,7 +44,7 @@ def test_every_option_reaches_the_look(tmp_path):
     words = "--mode raster --body adult --size 320 240 --samples 3 --variant scalar --no-denoise --no-effects"
     words += " --postures supine side --months 2 5 --rotation legacy --blanket 0.1 --toys 0.2 --fit-share 0.3"
     words += f" --fit-noise 0.4 --fits f.npz --textures {tmp_path}/t --lights {tmp_path}/l --backgrounds {tmp_path}/b"
-    assert look_of(parsed(*words.split())) == PictureLook(
+    assert look_of(parsed(*words.split())) == ImageLook(
         "raster", "photo", "adult", (320, 240), 3, False, "scalar", False, ("supine", "side"), (2.0, 5.0), "legacy",
         0.1, 0.2, "f.npz", 0.3, 0.4, f"{tmp_path}/t", f"{tmp_path}/l", f"{tmp_path}/b",
     )  # fmt: skip
@@ -47,10 +55,10 @@ def test_every_option_reaches_the_look(tmp_path):
 
 
 def test_each_mode_has_its_usual_place():
-    assert PictureLook().scene_mode == "scene" and PictureLook("raster").scene_mode == "photo"
-    assert PictureLook("path", "photo").scene_mode == "photo"
+    assert ImageLook().scene_mode == "scene" and ImageLook("raster").scene_mode == "photo"
+    assert ImageLook("path", "photo").scene_mode == "photo"
     assert look_of(parsed("--backgrounds", "b")).scene_mode == "photo"
-    options = PictureLook("raster", fits="f.npz", months=(1.0, 2.0)).scene_options()
+    options = ImageLook("raster", fits="f.npz", months=(1.0, 2.0)).scene_options()
     assert (options.mode, options.fits, options.textures, options.months) == (
         "photo",
         Path("f.npz"),
@@ -88,7 +96,7 @@ def test_impossible_numbers_are_refused(capsys):
             parsed("--part", part)
     assert "is not K/N" in capsys.readouterr().err
     with pytest.raises(ConfigError, match="mode 'crayon'"):
-        PictureLook("crayon")
+        ImageLook("crayon")
 
 
 def test_folders_count_by_what_they_hold_not_by_where_they_are(tmp_path):
@@ -98,7 +106,7 @@ def test_folders_count_by_what_they_hold_not_by_where_they_are(tmp_path):
         (tmp_path / name / ".hidden").write_bytes(name.encode())
     first, second = content_of(tmp_path / "a"), content_of(tmp_path / "b")
     assert first == second and first.startswith("1 files, ")
-    look = PictureLook(textures=str(tmp_path / "a"), body=str(tmp_path / "a/sub/1.png"))
+    look = ImageLook(textures=str(tmp_path / "a"), body=str(tmp_path / "a/sub/1.png"))
     assert look.inputs() == {"textures": first, "body": content_of(tmp_path / "a/sub/1.png")}
     (tmp_path / "b/sub/1.png").write_bytes(b"two")
     changed = content_of(tmp_path / "b")
@@ -109,7 +117,7 @@ def test_folders_count_by_what_they_hold_not_by_where_they_are(tmp_path):
 
 
 def test_the_artist_draws_what_the_seed_says(monkeypatch):
-    look = PictureLook("raster", size=(160, 120), effects=False)
+    look = ImageLook("raster", size=(160, 120), effects=False)
     monkeypatch.setattr("infantsynth.body.load_body", lambda name: name)
     monkeypatch.setattr(
         "infantsynth.scene.sample.sample_scene",

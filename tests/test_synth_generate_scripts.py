@@ -1,10 +1,10 @@
 """The scripts of syn_generation from their command lines, with flat infants in place of bodies."""
 
-import importlib.util
 import json
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -14,20 +14,14 @@ from synth_scene import FlatLook, plate
 from synth_scene import scene as flat_scene
 from synth_work import contents
 
+from fidip.cli import run
 from fidip.errors import ConfigError, DataError
-from infantsynth.image_set import Labels, PictureLook
-from infantsynth.poses import FitPool
+from infantsynth.image_set import ImageLook, Labels
+from infantsynth.poses.fits import FitPool
 from infantsynth.render.zbuffer import rasterise
 from infantsynth.turntable import TurntableRecipe, into_world, published_camera
 
 ROOT = Path(__file__).parents[1]
-
-
-def script(name):
-    spec = importlib.util.spec_from_file_location(name, ROOT / "syn_generation" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture
@@ -36,11 +30,11 @@ def flat(monkeypatch):
     from infantsynth import shards
 
     shards._maker.cache_clear()
-    monkeypatch.setattr(PictureLook, "artist", lambda look: FlatLook(*look.size).artist())
+    monkeypatch.setattr(ImageLook, "artist", lambda look: FlatLook(*look.size).artist())
 
 
 def test_generate_makes_a_set_and_goes_on_to_a_larger_one(tmp_path, flat, capsys):
-    main = script("generate").main
+    main = partial(run, "infantsynth.commands.generate")
     words = [
         "--out",
         str(tmp_path),
@@ -70,7 +64,7 @@ def test_generate_makes_a_set_and_goes_on_to_a_larger_one(tmp_path, flat, capsys
 
 
 def test_parts_end_with_the_whole_set(tmp_path, flat, capsys):
-    main = script("generate").main
+    main = partial(run, "infantsynth.commands.generate")
     words = ["--count", "4", "--size", "64", "48", "--workers", "1", "--shard-size", "1"]
     assert main([*words, "--out", str(tmp_path / "a")]) == 0
     for part in ("1/3", "3/3", "2/3"):
@@ -106,9 +100,9 @@ def test_failed_pictures_are_told(tmp_path, monkeypatch, flat, capsys):
 
         return sometimes
 
-    monkeypatch.setattr(PictureLook, "artist", broken)
+    monkeypatch.setattr(ImageLook, "artist", broken)
     words = ["--count", "3", "--out", str(tmp_path), "--size", "64", "48", "--workers", "1"]
-    assert script("generate").main(words) == 1
+    assert run("infantsynth.commands.generate", words) == 1
     assert "1 could not be made, e.g. index 2: no infant; --retry-failed" in capsys.readouterr().out
 
 
@@ -125,7 +119,7 @@ def test_render_shows_each_fit_in_each_turn(tmp_path, flat, monkeypatch, capsys)
     monkeypatch.setattr(TurntableRecipe, "scene", scene)
     (tmp_path / "fits").mkdir()
     words = ["--fits", str(tmp_path / "fits"), "--out", str(tmp_path), "--size", "64", "48", "--workers", "1"]
-    assert script("render").main([*words, "--turns", "3", "--no-effects"]) == 0
+    assert run("infantsynth.commands.render", [*words, "--turns", "3", "--no-effects"]) == 0
     assert capsys.readouterr().out.startswith("6 pictures: ")
     assert shown == [(fit, turn) for fit in (0, 1) for turn in range(3)]
     data = json.loads((tmp_path / "annotations/person_keypoints_train_rendered.json").read_text())
@@ -135,7 +129,7 @@ def test_render_shows_each_fit_in_each_turn(tmp_path, flat, monkeypatch, capsys)
 def test_turntables_that_cannot_be_are_refused():
     for turns, rotation in ((0, "legacy"), (2, "none"), (1, "sideways")):
         with pytest.raises(ConfigError):
-            TurntableRecipe(PictureLook(), 0, "x", Labels(), turns, rotation)
+            TurntableRecipe(ImageLook(), 0, "x", Labels(), turns, rotation)
 
 
 def test_the_published_camera_sees_half_a_picture_width_at_its_distance():

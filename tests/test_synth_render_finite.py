@@ -5,7 +5,7 @@ import pytest
 from synth_render import GREY, facing, matt, square
 
 from infantsynth.body import load_body
-from infantsynth.image_set import PictureLook, picture_seed
+from infantsynth.image_set import ImageLook, image_seed
 from infantsynth.render.mitsuba_scene import relief_bitmap
 from infantsynth.render.path import PathRenderer
 from infantsynth.scene.sample import sample_scene
@@ -41,8 +41,8 @@ def test_a_surface_whose_u_grows_straight_up_is_as_bright_as_any_other(capfd):
 @pytest.mark.slow
 @pytest.mark.parametrize("index", CRIBS)
 def test_cribs_are_drawn_without_a_number_that_is_none(index, capfd, caplog):
-    look = PictureLook(mode="path", size=(256, 192), samples=4)
-    seed = picture_seed(0, index, 0)
+    look = ImageLook(mode="path", size=(256, 192), samples=4)
+    seed = image_seed(0, index, 0)
     spec = sample_scene(load_body("infant"), seed, look.scene_options())
     assert spec.info["place"] == "crib"
     PathRenderer("scalar", samples=4).draw(spec, seed)

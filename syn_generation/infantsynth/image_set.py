@@ -77,7 +77,7 @@ class SetRecipe(Recipe, Protocol):
 
 
 @dataclass(frozen=True)
-class PictureRecipe:
+class ImageRecipe:
     """How pictures are made from a look; travels to the workers."""
 
     look: SetLook
@@ -90,15 +90,14 @@ class PictureRecipe:
         artist = self.look.artist()
 
         def make(index: int, draw: int) -> Product:
-            seed = picture_seed(self.seed, index, draw)
+            seed = image_seed(self.seed, index, draw)
             return label(*artist(seed), self.labels, self.split, index, seed)
 
         return make
 
     def options(self) -> dict[str, Any]:
         """Everything that decides on the bytes, JSON-like."""
-        own = {"seed": self.seed, "version": fidip.__version__}
-        return {**asdict(self.look), **self.look.inputs(), **asdict(self.labels), **own}  # type: ignore[call-overload]
+        return recipe_options(self.look, self.labels, seed=self.seed)
 
 
 @dataclass(frozen=True)
@@ -115,7 +114,13 @@ class Order:
     crew: Crew = field(default_factory=Crew)
 
 
-def picture_seed(seed: int, index: int, draw: int) -> int:
+def recipe_options(look: SetLook, labels: Labels, **own: Any) -> dict[str, Any]:
+    """Collect everything that decides on the bytes, JSON-like: look, content of its files, labels, ``own`` values."""
+    values: dict[str, Any] = {**asdict(look), **look.inputs(), **asdict(labels)}  # type: ignore[call-overload]
+    return {**values, **own, "version": fidip.__version__}
+
+
+def image_seed(seed: int, index: int, draw: int) -> int:
     """Seed of one draw of one picture; JSON readers hold it exactly (below 2^53)."""
     high, low = np.random.SeedSequence([seed, index, draw]).generate_state(2)
     return (int(high) >> 11 << 32) + int(low)
@@ -194,7 +199,7 @@ def report(made: list[Made]) -> None:
 
 
 @dataclass(frozen=True)
-class PictureLook:
+class ImageLook:
     """Body, scenes and renderer of a set; plain values, so that it travels to workers and into the label file.
 
     mode: "path" (path tracing) or "raster" (fast, plain). place: "scene" (a room), "photo" (over a background

@@ -1,17 +1,38 @@
-"""Move an infant who lies on its back, and label every frame of the video."""
+"""Move an infant who lies on its back, and make a video of it with the labels of every frame.
 
-from dataclasses import asdict, dataclass, replace
+Predicting, tracking and measuring movement in videos can be held against it: a scene of ``sample_scene`` in which the
+joints swing smoothly about where they came to rest.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import lru_cache
+from itertools import chain
+from pathlib import Path
 from typing import Any
 
+import av
+import cv2
 import numpy as np
 
-import fidip
 from fidip.errors import ConfigError
+from fidip.pixels import read_rgb
+from fidip.runtime import atomic_path, read_json
 from infantsynth.body import PART_NAMES, BodyModel, load_body
-from infantsynth.image_set import Labels, PictureLook, label, picture_seed
+from infantsynth.dataset import Merged, image_folder
+from infantsynth.image_set import (
+    ImageLook,
+    Labels,
+    Order,
+    SetRecipe,
+    generate,
+    image_seed,
+    label,
+    recipe_options,
+)
 from infantsynth.poses.authored import DEEPEST
-from infantsynth.priors import JointLimits, capsules
+from infantsynth.priors import JointLimits, self_penetration
 from infantsynth.priors.limits import family
 from infantsynth.scene.sample import (
     clothe,
@@ -52,6 +73,8 @@ TURN = 0.05  # rad, of a joint, to see which way it lifts its limb
 PRESSED = 0.01  # m that limbs may come deeper into each other than where they lay
 _HALVINGS = 4
 _LOOKS = 12  # moments at which a movement is looked at
+CLOCK = 90_000  # ticks/s of time stamps: whole for 24, 25, 30, 50, 60 and 30000/1001 frames/s
+QUALITY = {"crf": "20", "preset": "veryfast"}  # of libx264: hardly visible loss
 _MOVES = 0xF11A  # tells the stream of the movement from all others of a seed
 
 
@@ -96,7 +119,7 @@ class Swinging:
 
 
 @dataclass(frozen=True)
-class Film:
+class MovingScene:
     """A scene, its body, and how it moves. up (limbs, 3): turn of each limb's joint that lifts the limb, of length 1."""
 
     body: BodyModel
@@ -126,7 +149,7 @@ class Film:
                 break
         return pose
 
-    def frame(self, index: int, time: float, look: PictureLook) -> SceneSpec:
+    def frame(self, index: int, time: float, look: ImageLook) -> SceneSpec:
         """The scene at ``time`` s: camera, room and clothes stay, body and folds move."""
         lying, pose = self.spec.body, self.pose(time)
         posed = pose_body(self.body, lying.betas, pose, lying.transl)
@@ -142,17 +165,17 @@ class Film:
         return replace(self.spec, meshes=(*dressed.meshes, *others), body=seen, info=info)
 
 
-def make_film(body: BodyModel, look: PictureLook, vigour: float, seed: int) -> Film:
+def make_moving_scene(body: BodyModel, look: ImageLook, vigour: float, seed: int) -> MovingScene:
     """Draw a scene and a movement whose limbs stay out of the ground and of each other."""
     spec = sample_scene(body, seed, look.scene_options())
     movement = Swinging.draw(body, spec.body.pose, vigour, np.random.default_rng([seed, _MOVES]))
-    film = Film(body, spec, movement, _ways_up(body, spec, movement.limits), seed)
+    moving = MovingScene(body, spec, movement, _ways_up(body, spec, movement.limits), seed)
     for _ in range(_HALVINGS):
-        deeper, sunk = faults(film)
+        deeper, sunk = faults(moving)
         if deeper <= PRESSED and sunk <= 2 * SINK:
             break
-        film = replace(film, movement=film.movement.smaller())
-    return film
+        moving = replace(moving, movement=moving.movement.smaller())
+    return moving
 
 
 def _ways_up(body: BodyModel, spec: SceneSpec, limits: JointLimits) -> Array:
@@ -170,26 +193,26 @@ def _ways_up(body: BodyModel, spec: SceneSpec, limits: JointLimits) -> Array:
     return np.stack(ways)
 
 
-def faults(film: Film) -> tuple[float, float]:
+def faults(moving: MovingScene) -> tuple[float, float]:
     """How much deeper than at rest, or than ``DEEPEST``, limbs come into each other, and into the ground, m."""
-    body, lying = film.body, film.spec.body
+    body, lying = moving.body, moving.spec.body
     moments = np.linspace(0, WAVES / SLOWEST, _LOOKS + 1)[1:]
-    moved = [pose_body(body, lying.betas, film.pose(t), lying.transl).vertices for t in moments]
+    moved = [pose_body(body, lying.betas, moving.pose(t), lying.transl).vertices for t in moments]
     vertices = np.stack([lying.vertices, *moved]).astype(np.float32)
-    first, *later = capsules.self_penetration(body, vertices)
+    first, *later = self_penetration(body, vertices)
     skins = [np.isin(lying.parts, parts) for parts in LIMBS.values()]
     sunk = [min(lying.vertices[skin, 2].min(), 0.0) - vertices[:, skin, 2].min() for skin in skins]
     return float(max(later) - max(first, DEEPEST)), float(max(sunk))
 
 
 @dataclass(frozen=True)
-class FilmRecipe:
-    """How a film is made: picture i is the frame at i / rate s; travels to the workers.
+class VideoRecipe:
+    """How a video is made: picture i is the frame at i / rate s; travels to the workers.
 
     vigour: how far limbs swing, 1 as usual. Raises ConfigError for what cannot be.
     """
 
-    look: PictureLook
+    look: ImageLook
     seed: int
     split: str
     labels: Labels
@@ -198,32 +221,74 @@ class FilmRecipe:
 
     def __post_init__(self) -> None:
         if not self.rate > 0 or not self.vigour >= 0:
-            raise ConfigError("a film's rate must be above 0 frames/s, its vigour 0 or more")
+            raise ConfigError("a video's rate must be above 0 frames/s, its vigour 0 or more")
         if self.look.postures != (POSTURE,) or self.look.blanket:
-            raise ConfigError(f"who moves in a film lies uncovered: posture {POSTURE}, blanket 0")
+            raise ConfigError(f"who moves in a video lies uncovered: posture {POSTURE}, blanket 0")
         if self.look.fits:
-            raise ConfigError("a film's pose is an authored one: leave the fits out")
+            raise ConfigError("a video's pose is an authored one: leave the fits out")
 
     def maker(self) -> Make:
         """The function that makes one frame with its labels."""
         draw, name = self.look.renderer()
-        film = _film(self.look, self.vigour, picture_seed(self.seed, 0, 0))
+        moving = _moving_scene(self.look, self.vigour, image_seed(self.seed, 0, 0))
 
         def make(index: int, _: int) -> Product:
-            spec = film.frame(index, index / self.rate, self.look)
+            spec = moving.frame(index, index / self.rate, self.look)
             spec = replace(spec, info={**spec.info, "renderer": name})
             # the camera's faults are those of one camera; only the paths of light are drawn anew
-            picture = self.look.develop(draw(spec, picture_seed(self.seed, index, 0)), film.seed)
-            return label(spec, picture, self.labels, self.split, index, film.seed)
+            picture = self.look.develop(draw(spec, image_seed(self.seed, index, 0)), moving.seed)
+            return label(spec, picture, self.labels, self.split, index, moving.seed)
 
         return make
 
     def options(self) -> dict[str, Any]:
         """Everything that decides on the bytes, JSON-like."""
-        own = {"seed": self.seed, "rate": self.rate, "vigour": self.vigour, "version": fidip.__version__}
-        return {**asdict(self.look), **self.look.inputs(), **asdict(self.labels), **own}
+        return recipe_options(self.look, self.labels, seed=self.seed, rate=self.rate, vigour=self.vigour)
 
 
 @lru_cache(maxsize=2)
-def _film(look: PictureLook, vigour: float, seed: int) -> Film:
-    return make_film(load_body(look.body), look, vigour, seed)
+def _moving_scene(look: ImageLook, vigour: float, seed: int) -> MovingScene:
+    return make_moving_scene(load_body(look.body), look, vigour, seed)
+
+
+def video_path(root: Path, split: str) -> Path:
+    """Name the video of a split."""
+    return root / f"{split}.mp4"
+
+
+def write_video(recipe: SetRecipe, order: Order, rate: float) -> Merged | None:
+    """Make what is missing of the frames and, when all are there, the video. rate: frames/s.
+
+    Returns None while other parts are missing; no video appears where frames failed.
+    """
+    merged = generate(recipe, order)
+    if merged is not None and not merged.failed:
+        folder = image_folder(order.root, order.split)
+        records = read_json(merged.annotation_file, "annotation file")["images"]
+        frames = (read_rgb(folder / record["file_name"]) for record in records)
+        encode_video(video_path(order.root, order.split), frames, rate)
+    return merged
+
+
+def encode_video(path: Path, frames: Iterator[Array], rate: float) -> None:
+    """Write frames RGB uint8 (H, W, 3), at least one, as H.264 in an MP4, whole or not at all. rate: frames/s."""
+    with (
+        atomic_path(path) as temporary,
+        av.open(str(temporary), "w", format="mp4", options={"movflags": "+faststart"}) as container,
+    ):
+        stream = container.add_stream("libx264", rate=Fraction(rate).limit_denominator(1001))
+        first = next(frames)
+        height, width = (side + side % 2 for side in first.shape[:2])  # 4:2:0 images have even sides
+        stream.height, stream.width, stream.pix_fmt, stream.options = height, width, "yuv420p", QUALITY
+        context = stream.codec_context
+        stream.time_base = context.time_base = Fraction(1, CLOCK)
+        # said aloud, as players guess it by the size: BT.709, 16..235
+        context.colorspace = context.color_primaries = context.color_trc = context.color_range = 1
+        for index, image in enumerate(chain([first], frames)):
+            down, right = height - image.shape[0], width - image.shape[1]
+            even = cv2.copyMakeBorder(image, 0, down, 0, right, cv2.BORDER_REPLICATE)
+            frame = av.VideoFrame.from_ndarray(even, format="rgb24")
+            frame = frame.reformat(format="yuv420p", dst_colorspace="ITU709")
+            frame.pts, frame.time_base = round(index / rate * CLOCK), Fraction(1, CLOCK)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())

@@ -3,7 +3,7 @@
 The published renderer made ten pictures of each fit, with a camera of focal length w / 2 half a metre before it.
 """
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-import fidip
 from fidip.errors import ConfigError
 from infantsynth.body import BodyModel, load_body
-from infantsynth.image_set import Labels, PictureLook, content_of, label, picture_seed
-from infantsynth.poses import FitPool, from_fits, legacy_rotation, uniform_rotation
+from infantsynth.image_set import ImageLook, Labels, image_seed, label, recipe_options
+from infantsynth.poses.authored import legacy_rotation, uniform_rotation
+from infantsynth.poses.fits import FitPool, from_fits
 from infantsynth.scene import surroundings
 from infantsynth.scene.sample import background_source, clothe, in_scene, light_source, texture_source
 from infantsynth.scene.settle import pose_body
@@ -40,7 +40,7 @@ class TurntableRecipe:
     Raises ConfigError for what cannot be.
     """
 
-    look: PictureLook
+    look: ImageLook
     seed: int
     split: str
     labels: Labels
@@ -63,7 +63,7 @@ class TurntableRecipe:
         draw, name = self.look.renderer()
 
         def make(index: int, draw_number: int) -> Product:
-            seed = picture_seed(self.seed, index, draw_number)
+            seed = image_seed(self.seed, index, draw_number)
             spec = self.scene(body, pool, index, seed)
             spec = replace(spec, info={**spec.info, "renderer": name})
             picture = self.look.develop(draw(spec, seed), seed)
@@ -73,14 +73,8 @@ class TurntableRecipe:
 
     def options(self) -> dict[str, Any]:
         """Everything that decides on the bytes, JSON-like."""
-        own = {
-            "seed": self.seed,
-            "turns": self.turns,
-            "rotation": self.rotation,
-            "version": fidip.__version__,
-        }
-        return {**asdict(self.look), **self.look.inputs(), "fits": content_of(Path(self.look.fits)),
-                **asdict(self.labels), **own}  # fmt: skip
+        own = {"seed": self.seed, "turns": self.turns, "rotation": self.rotation}
+        return recipe_options(self.look, self.labels, **own)
 
     def scene(self, body: BodyModel, pool: FitPool, index: int, seed: int) -> SceneSpec:
         """The scene of one picture."""

@@ -1,164 +1,222 @@
-"""Command-line options that the generator and the renderer of fits share, and what they become."""
+"""Define the options that the commands for labelled sets share, and what they become."""
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import joblib
 
 from fidip.errors import ConfigError
-from infantsynth.image_set import MODES, Labels, Order, PictureLook
-from infantsynth.poses import POSTURES
-from infantsynth.scene.places import MODES as PLACES
+from infantsynth.image_set import MODES, ImageLook, Labels, Order
+from infantsynth.poses.library import POSTURES
+from infantsynth.scene.places import MODES as SCENE_MODES
+from infantsynth.scene.places import ROTATIONS
 from infantsynth.shards import BACKENDS, Crew
 
 VARIANTS = ("auto", "cuda", "llvm", "scalar")
 
 
 def add_look(parser: argparse.ArgumentParser, mode: str) -> None:
-    """Renderer, body, and the user's own folders; ``mode`` is the default one."""
-    group = parser.add_argument_group("pictures")
-    group.add_argument(
-        "--mode", choices=MODES, default=mode, help="path tracing, or plain and fast (%(default)s)"
+    """Add renderer, body and the user's own folders; ``mode`` is the default one."""
+    add = parser.add_argument_group("images").add_argument
+    add(
+        "--mode",
+        choices=MODES,
+        default=mode,
+        help="render by path tracing, or plain and fast (default: %(default)s)",
     )
-    group.add_argument(
+    add(
         "--body",
         default="infant",
         metavar="NAME|FILE",
-        help="infant, adult, or a SMIL or SMPL file (%(default)s)",
+        help="show this body: infant, adult, or a SMIL or SMPL file (default: %(default)s)",
     )
-    group.add_argument(
-        "--size", type=int, nargs=2, default=(640, 480), metavar=("W", "H"), help="px (640 480)"
+    add(
+        "--size",
+        type=int,
+        nargs=2,
+        default=(640, 480),
+        metavar=("W", "H"),
+        help="width and height of images, in px (default: 640 480)",
     )
-    group.add_argument(
+    add(
         "--samples",
         type=int,
         default=0,
         metavar="N",
-        help="path: paths a pixel (16); raster: subpixels each way (2)",
+        help="path: paths a pixel (default: 16); raster: subpixels each way (default: 2)",
     )
-    group.add_argument(
+    add(
         "--variant",
         choices=VARIANTS,
         default="auto",
-        help="how mode path computes; auto takes the fastest there is",
+        help="compute mode path this way; auto takes the fastest that works (default: %(default)s)",
     )
-    group.add_argument("--no-denoise", action="store_true", help="leave the noise of path tracing in")
-    group.add_argument("--no-effects", action="store_true", help="leave out a camera's noise, blur and tone")
-    group.add_argument(
-        "--textures", default="", metavar="DIR", help="own surfaces, in sub-folders named for what they show"
+    add("--no-denoise", action="store_true", help="leave the noise of path tracing in")
+    add("--no-effects", action="store_true", help="leave out a camera's noise, blur and tone")
+    add(
+        "--textures",
+        default="",
+        metavar="DIR",
+        help="use your own surfaces, in sub-folders named for what they show (default: procedural ones)",
     )
-    group.add_argument("--lights", default="", metavar="DIR", help="own environment pictures, .hdr or .exr")
-    group.add_argument(
-        "--backgrounds", default="", metavar="DIR", help="own photographs without persons, to put bodies over"
+    add(
+        "--lights",
+        default="",
+        metavar="DIR",
+        help="use your own environment images, .hdr or .exr (default: procedural ones)",
+    )
+    add(
+        "--backgrounds",
+        default="",
+        metavar="DIR",
+        help="put bodies over your own photographs without persons (default: procedural ones)",
     )
 
 
 def add_scene(parser: argparse.ArgumentParser) -> None:
-    """What is in the scenes."""
-    group = parser.add_argument_group("scenes")
-    group.add_argument(
+    """Add what is in the scenes."""
+    add = parser.add_argument_group("scenes").add_argument
+    add(
         "--place",
-        choices=PLACES,
+        choices=SCENE_MODES,
         default="",
-        help="a room, or over a photograph (path: scene, raster: photo)",
+        help="show a room, or bodies over a photograph (default: scene in mode path, photo in mode raster)",
     )
-    group.add_argument(
+    add(
         "--postures",
         nargs="+",
         default=(),
         choices=POSTURES,
         metavar="NAME",
-        help=f"of {', '.join(POSTURES)} (all)",
+        help=f"draw only these postures of {', '.join(POSTURES)} (default: all)",
     )
-    group.add_argument(
-        "--months", type=float, nargs=2, default=(0.0, 12.0), metavar=("LOW", "HIGH"), help="ages (0 12)"
+    add(
+        "--months",
+        type=float,
+        nargs=2,
+        default=(0.0, 12.0),
+        metavar=("LOW", "HIGH"),
+        help="youngest and oldest age, in months (default: 0 12)",
     )
-    group.add_argument(
+    add(
         "--rotation",
-        choices=("uniform", "legacy", "posture"),
+        choices=ROTATIONS,
         default="uniform",
-        help="of bodies over photographs (%(default)s)",
+        help="orient bodies over photographs this way (default: %(default)s)",
     )
-    group.add_argument(
-        "--blanket", type=float, default=0.25, metavar="SHARE", help="how often there is one (%(default)s)"
+    add(
+        "--blanket",
+        type=float,
+        default=0.25,
+        metavar="SHARE",
+        help="share of images with a blanket, 0 to 1 (default: %(default)s)",
     )
-    group.add_argument(
-        "--toys", type=float, default=0.6, metavar="SHARE", help="how often there are some (%(default)s)"
+    add(
+        "--toys",
+        type=float,
+        default=0.6,
+        metavar="SHARE",
+        help="share of images with toys, 0 to 1 (default: %(default)s)",
     )
-    group.add_argument(
+    add(
         "--fits",
         default="",
         metavar="PATH",
-        help="npz file or folder of syn_generation/fit.py to take poses from",
+        help="take poses from this npz file or folder of `fidip fit` (default: authored poses)",
     )
-    group.add_argument(
+    add(
         "--fit-share",
         type=float,
         default=0.5,
         metavar="SHARE",
-        help="pictures with a pose from there (%(default)s)",
+        help="share of images with a pose from --fits, 0 to 1 (default: %(default)s)",
     )
-    group.add_argument(
-        "--fit-noise", type=float, default=0.1, metavar="RAD", help="added to their joints (%(default)s)"
+    add(
+        "--fit-noise",
+        type=float,
+        default=0.1,
+        metavar="RAD",
+        help="noise added to the joints of --fits, in rad (default: %(default)s)",
     )
 
 
 def add_labels(parser: argparse.ArgumentParser, split: str) -> None:
-    """Where the set goes, its names and labels; ``split`` is the default name."""
-    group = parser.add_argument_group("files and labels")
-    group.add_argument("--out", type=Path, required=True, metavar="DIR", help="gets annotations/ and images/")
-    group.add_argument("--split", default=split, metavar="NAME", help="name of the set (%(default)s)")
-    group.add_argument("--seed", type=int, default=0, help="another one gives other pictures (%(default)s)")
-    group.add_argument(
-        "--first-id", type=int, default=10001, metavar="N", help="id of the first picture (%(default)s)"
+    """Add where the set goes, its names and labels; ``split`` is the default name."""
+    add = parser.add_argument_group("files and labels").add_argument
+    add(
+        "--out",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="write annotations/ and images/ below this folder",
     )
-    group.add_argument(
-        "--prefix", default="train", metavar="NAME", help="beginning of file names (%(default)s)"
+    add("--split", default=split, metavar="NAME", help="name of the set (default: %(default)s)")
+    add("--seed", type=int, default=0, help="seed; another one gives other images (default: %(default)s)")
+    add(
+        "--first-id",
+        type=int,
+        default=10001,
+        metavar="N",
+        help="id of the first image (default: %(default)s)",
     )
-    group.add_argument(
-        "--quality", type=int, nargs=2, default=(70, 96), metavar=("LOW", "HIGH"), help="of the JPEGs (70 96)"
+    add("--prefix", default="train", metavar="NAME", help="beginning of file names (default: %(default)s)")
+    add(
+        "--quality",
+        type=int,
+        nargs=2,
+        default=(70, 96),
+        metavar=("LOW", "HIGH"),
+        help="lowest and highest quality of the JPEGs, 1 to 100 (default: 70 96)",
     )
-    group.add_argument("--depth", action="store_true", help="write depth maps (16 bit PNG, mm)")
-    group.add_argument("--parts", action="store_true", help="write maps of body parts (PNG)")
-    group.add_argument(
-        "--space", action="store_true", help="add keypoints and joints in m, and the camera, to the labels"
+    add("--depth", action="store_true", help="write depth maps too (16 bit PNG, in mm)")
+    add("--parts", action="store_true", help="write maps of body parts too (PNG)")
+    add(
+        "--space",
+        action="store_true",
+        help="add keypoints and joints in m, and the camera, to the annotations",
     )
-    group.add_argument("--webdataset", action="store_true", help="write tar files for WebDataset too")
+    add("--webdataset", action="store_true", help="write tar files for WebDataset too")
 
 
 def add_work(parser: argparse.ArgumentParser) -> None:
-    """Who does the work."""
-    group = parser.add_argument_group("work")
-    group.add_argument(
-        "--workers", type=int, default=joblib.cpu_count(), metavar="N", help="processes (%(default)s)"
+    """Add who does the work."""
+    add = parser.add_argument_group("work").add_argument
+    add(
+        "--workers",
+        type=int,
+        default=joblib.cpu_count(),
+        metavar="N",
+        help="number of processes (default: %(default)s, the cores of this machine)",
     )
-    group.add_argument(
+    add(
         "--backend",
         choices=BACKENDS,
         default="local",
-        help="this machine, or an engine for many (%(default)s)",
+        help="run on this machine, or on many by dask or ray (default: %(default)s)",
     )
-    group.add_argument(
+    add(
         "--address",
         default="",
         metavar="HOST:PORT",
-        help="of the dask or ray scheduler; a local one otherwise",
+        help="address of the dask or ray scheduler (default: start a local one)",
     )
-    group.add_argument(
+    add(
         "--part",
         type=_part,
         default=(1, 1),
         metavar="K/N",
-        help="make the K-th of N parts only, e.g. in an array of jobs",
+        help="make only the K-th of N parts, e.g. in an array of jobs (default: 1/1)",
     )
-    group.add_argument(
+    add(
         "--shard-size",
         type=int,
         default=20,
         metavar="N",
-        help="pictures that are kept or lost together (%(default)s)",
+        help="number of images that are kept or lost together (default: %(default)s)",
     )
-    group.add_argument("--retry-failed", action="store_true", help="make shards with failed pictures again")
+    add("--retry-failed", action="store_true", help="make shards with failed images again")
 
 
 def _part(text: str) -> tuple[int, int]:
@@ -171,33 +229,34 @@ def _part(text: str) -> tuple[int, int]:
     return part, parts
 
 
-def look_of(args: argparse.Namespace) -> PictureLook:
-    """The look that the options ask for; raises ConfigError for contradictions."""
-    scene = {}
-    if "months" in args:
-        names = ("place", "rotation", "blanket", "toys", "fit_share", "fit_noise")
-        scene = {name: getattr(args, name) for name in names}
-        scene |= {"months": tuple(args.months), "postures": tuple(args.postures)}
-    if args.backgrounds and not scene.get("place"):
-        scene["place"] = "photo"
-    look = PictureLook(
-        mode=args.mode, body=args.body, size=tuple(args.size), samples=args.samples, denoise=not args.no_denoise,
-        variant=args.variant, effects=not args.no_effects, textures=args.textures, lights=args.lights,
-        backgrounds=args.backgrounds, fits=args.fits, **scene,
-    )  # fmt: skip
+def look_of(args: argparse.Namespace) -> ImageLook:
+    """Build the look that the options ask for. Raises ConfigError for contradictions."""
+    names = ["mode", "body", "samples", "variant", "textures", "lights", "backgrounds", "fits"]
+    chosen: dict[str, Any] = {
+        "size": tuple(args.size),
+        "denoise": not args.no_denoise,
+        "effects": not args.no_effects,
+    }
+    if "months" in args:  # the options of add_scene
+        names += ["place", "rotation", "blanket", "toys", "fit_share", "fit_noise"]
+        chosen |= {"months": tuple(args.months), "postures": tuple(args.postures)}
+    chosen |= {name: getattr(args, name) for name in names}
+    if args.backgrounds and not chosen.get("place"):
+        chosen["place"] = "photo"
+    look = ImageLook(**chosen)
     look.scene_options()
     return look
 
 
 def labels_of(args: argparse.Namespace) -> Labels:
-    """Names and labels."""
+    """Build names and labels from the options."""
     return Labels(args.first_id, args.prefix, tuple(args.quality), args.depth, args.parts, args.space)
 
 
 def order_of(args: argparse.Namespace, count: int) -> Order:
-    """The order of ``count`` pictures. Raises ConfigError for an impossible one."""
+    """Build the order of ``count`` images. Raises ConfigError for an impossible one."""
     if count < 1 or args.shard_size < 1 or args.workers < 1:
-        raise ConfigError("numbers of pictures, of workers and the shard size must be 1 or more")
+        raise ConfigError("numbers of images, of workers and the shard size must be 1 or more")
     crew = Crew(args.workers, args.backend, args.address)
     return Order(
         args.out, args.split, count, args.shard_size, args.part, args.retry_failed, args.webdataset, crew

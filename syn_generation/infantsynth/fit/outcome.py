@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from fidip.errors import DataError
-from fidip.runtime import atomic_path, provenance, write_json, write_text
+from fidip.runtime import atomic_path, logger, provenance, write_json, write_text
 from fidip.skeleton import COCO17
 from infantsynth.body import BodyModel
 from infantsynth.fit.fitting import FitResult, extents
@@ -130,6 +130,25 @@ def read_outcomes(folder: Path) -> list[Outcome]:
     if not files:
         raise DataError(f"there are no fits (npz) in {folder}; make them with syn_generation/fit.py")
     return [read_outcome(file) for file in files]
+
+
+def fitted_poses(folder: Path, body: BodyModel, max_error: float) -> tuple[Array, Array]:
+    """Read poses (N, J, 3) rad and betas (N, K) of the good fits of a body at any depth of a folder.
+
+    max_error: mean error in per cent of the box's diagonal. Raises DataError where none is good enough or a fit is
+    of another body.
+    """
+    found = read_outcomes(folder)
+    others = sorted({outcome.body for outcome in found} - {body.name})
+    if others:
+        raise DataError(f"{folder} holds fits of body {others[0]!r}, not {body.name!r}; name it with --body")
+    good = [o for o in found if o.row.status == OK and o.row.mean_percent <= max_error]
+    logger.info("%d of %d fits are good enough (mean error at most %g %%)", len(good), len(found), max_error)
+    if not good:
+        raise DataError(
+            f"{folder} holds no fit with a mean error of {max_error:g} % or less; allow more or fit better"
+        )
+    return np.stack([o.pose for o in good]), np.stack([o.betas for o in good])
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,7 @@ import numpy as np
 from fidip.errors import DataError, FidipError
 from fidip.pixels import read_rgb
 from fidip.progress import progress
-from fidip.runtime import atomic_path, fingerprint, logger, write_text
-from fidip.skeleton import COCO17
+from fidip.runtime import fingerprint, logger, write_text
 from infantsynth.body import BodyModel
 from infantsynth.fit.fitting import fit_bodies, usable
 from infantsynth.fit.keypoints import Subject, read_subjects
@@ -32,8 +31,9 @@ from infantsynth.fit.outcome import (
 )
 from infantsynth.fit.plan import FitPlan, make_plan
 from infantsynth.fit.settings import Settings
+from infantsynth.overlay import draw_fit, write_png
 from infantsynth.render.zbuffer import rasterise
-from infantsynth.spec import Camera, Material, Mesh
+from infantsynth.spec import Camera, Material, Mesh, face_normals
 
 Array = np.ndarray
 
@@ -60,9 +60,7 @@ def write_overlay(
 ) -> None:
     """Write ``overlay`` as PNG; without a picture on plain paper. Raises DataError for an unreadable picture."""
     shown = None if picture is None else read_rgb(picture)
-    drawn = overlay(body, outcome, vertices, shown)
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(cv2.imencode(".png", drawn[..., ::-1])[1].tobytes())
+    write_png(path, overlay(body, outcome, vertices, shown))
 
 
 def overlay(body: BodyModel, outcome: Outcome, vertices: Array, picture: Array | None) -> Array:
@@ -79,7 +77,7 @@ def overlay(body: BodyModel, outcome: Outcome, vertices: Array, picture: Array |
     shrink[:2, 2] = (scale - 1) / 2
     camera = Camera(shrink @ outcome.intrinsics, np.eye(3), np.zeros(3), *size)
     canvas = _blend_body(canvas, camera, body, vertices)
-    _draw_keypoints(canvas, outcome, scale)
+    draw_fit(canvas, outcome.projected, outcome.keypoints, scale, (SEEN, FITTED))
     return canvas
 
 
@@ -87,33 +85,15 @@ def _blend_body(canvas: Array, camera: Camera, body: BodyModel, vertices: Array)
     faces = np.asarray(body.faces, dtype=np.int32)
     mesh = Mesh("body", vertices.astype(np.float32), faces, Material(PLASTER.astype(np.float32) / 255))
     buffers = rasterise(camera, (mesh,))
-    corners = vertices[faces]
-    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    normal = face_normals(vertices, faces)
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
-    sight = corners.mean(axis=1)
+    sight = vertices[faces].mean(axis=1)
     facing = np.abs((normal * sight).sum(axis=1)) / np.maximum(np.linalg.norm(sight, axis=1), 1e-9)
     inside = buffers.mesh >= 0
     paint = PLASTER * (0.3 + 0.7 * facing[buffers.face[inside]])[:, None]
     blended = canvas.copy()
     blended[inside] = (canvas[inside] * (1 - OPACITY) + paint * OPACITY).round().astype(np.uint8)
     return blended
-
-
-def _draw_keypoints(canvas: Array, outcome: Outcome, scale: float) -> None:
-    """In place; joints that were not given have no mark, the fit's are all drawn."""
-    fitted = _pixels(outcome.projected, scale)
-    given = _pixels(outcome.keypoints[:, :2], scale)
-    for start, end in COCO17.limbs:
-        cv2.line(canvas, fitted[start], fitted[end], FITTED, 1, cv2.LINE_AA)
-    for own, joint, weight in zip(fitted, given, outcome.keypoints[:, 2], strict=True):
-        if weight > 0:
-            cv2.circle(canvas, joint, 3, SEEN, cv2.FILLED, cv2.LINE_AA)
-        cv2.circle(canvas, own, 5, FITTED, 1, cv2.LINE_AA)
-
-
-def _pixels(points: Array, scale: float) -> list[tuple[int, int]]:
-    placed = ((points + 0.5) * scale - 0.5).clip(-1e4, 1e4).round().astype(int)
-    return [(int(x), int(y)) for x, y in placed]
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Read the settings of a fit, and the weights and limits that they stand for."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -151,12 +151,23 @@ KEYS: Mapping[str, Key] = {
 }  # fmt: skip
 
 
-def read_settings(path: Path, overrides: Mapping[str, Any] | None = None) -> Settings:
-    """The defaults, then a YAML file, then ``overrides``; every key of ``KEYS`` is in the result, of its type.
+def read_settings(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Settings:
+    """Read settings: the defaults, then a YAML file, then ``overrides``; every key of ``KEYS`` is in the result, of its type.
 
     Raises ConfigError for a file that is missing or no YAML, for an unknown key (with the nearest known one), and for
     a value of the wrong type.
     """
+    content = {} if path is None else _read_yaml(path)
+    settings = {name: key.default for name, key in KEYS.items()}
+    for origin, values in ((f"config {path}", content), ("command line", overrides or {})):
+        settings |= {name: coerce(name, value, origin) for name, value in values.items()}
+    unused = sorted(name for name in {*content, *(overrides or {})} if not KEYS[name].meaning)
+    if unused:
+        logger.info("these published keys have no effect here: %s", ", ".join(unused))
+    return settings
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except OSError as error:
@@ -167,13 +178,7 @@ def read_settings(path: Path, overrides: Mapping[str, Any] | None = None) -> Set
         raise ConfigError(f"config {path} is not valid YAML: {error}") from error
     if not isinstance(content, dict):
         raise ConfigError(f"config {path} must hold key: value lines, not a {type(content).__name__}")
-    settings = {name: key.default for name, key in KEYS.items()}
-    for origin, values in ((f"config {path}", content), ("command line", overrides or {})):
-        settings |= {name: coerce(name, value, origin) for name, value in values.items()}
-    unused = sorted(name for name in {*content, *(overrides or {})} if not KEYS[name].meaning)
-    if unused:
-        logger.info("these published keys have no effect here: %s", ", ".join(unused))
-    return settings
+    return content
 
 
 def coerce(name: str, value: Any, origin: str) -> Any:
@@ -206,24 +211,3 @@ def _scalar(value: Any, kind: type) -> Any:
     if kind is int and float(value) != number:
         raise ValueError(value)
     return number
-
-
-def parse_options(arguments: Sequence[str]) -> Settings:
-    """Options --key value ... or --key=value of the command line, values still as text.
-
-    Raises ConfigError for what is no option, and for a key without a value.
-    """
-    options: Settings = {}
-    name = ""
-    for argument in arguments:
-        if argument.startswith("--"):
-            name, equals, value = argument[2:].partition("=")
-            options[name] = [value] if equals else []
-        elif name:
-            options[name].append(argument)
-        else:
-            raise ConfigError(f"command line: {argument!r} is no option; write --key value")
-    for name, values in options.items():
-        if not values:
-            raise ConfigError(f"command line: --{name} has no value; write --{name} VALUE")
-    return {name: values if len(values) > 1 else values[0] for name, values in options.items()}

@@ -1,0 +1,10 @@
+"""The commands of infantsynth, which ``fidip`` finds through its entry point; nothing is loaded here."""
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "generate": ("infantsynth.commands.generate", "render labelled images of synthetic infants"),
+    "render": ("infantsynth.commands.render", "render fitted bodies over backgrounds, with labels"),
+    "film": ("infantsynth.commands.film", "render a labelled video of a moving synthetic infant"),
+    "preview": ("infantsynth.commands.preview", "draw a contact sheet of a labelled split"),
+    "fit": ("infantsynth.commands.fit", "fit a body model to 2D keypoints"),
+    "learn-prior": ("infantsynth.commands.learn_prior", "learn a pose prior from fits"),
+}
