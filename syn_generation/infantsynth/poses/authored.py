@@ -20,16 +20,14 @@ _LEGACY_SIGNS = np.array([1.0, -1.0, -1.0])
 _LIMBS = {"arm": ("shoulder", "elbow", "wrist"), "leg": ("hip", "knee", "ankle")}
 # where a straight limb would bend to: elbows to the front, knees to the back
 _BEND = {"arm": np.array([0.0, -1.0, 0.0]), "leg": np.array([0.0, 1.0, 0.0])}
-_STRAIGHT = (
-    0.35  # below this sine of the angle between the halves of a limb, its hinge is taken from the rest pose
-)
+# below this sine of the angle between the halves of a limb, its hinge is taken from the rest pose
+_STRAIGHT = 0.35
 _SHAPES = {"fist": (1.25, 0.15), "loose": (0.55, 0.2), "open": (0.1, 0.15), "point": (1.1, 0.2)}  # curl, rad
 _CHANCES = (0.3, 0.4, 0.2, 0.1)
 _TRIES = 12
 _ARM_SD, _LEG_SD = 0.14, 0.10  # noise on each component of a limb's unit direction
-DEEPEST = (
-    0.02  # m, of a 70 cm body: how far capsules of bones may enter each other; longer bodies in proportion
-)
+# m, of a 70 cm body: how far capsules of bones may enter each other; longer bodies in proportion
+DEEPEST = 0.02
 _BEYOND = 0.5  # rad, how far a drawn pose may lie outside the limits before they are imposed on it
 _SIDES = ("left", "right")
 _SPINE, _HEAD = ("spine1", "spine2", "spine3"), ("neck", "head")
@@ -88,6 +86,10 @@ class Skeleton3D:
         """All joints unturned."""
         return cls(body, rest, np.tile(np.eye(3), (len(rest), 1, 1)))
 
+    def joint(self, name: str) -> int:
+        """Look up the index of a joint."""
+        return self.body.joint_names.index(name)
+
     def world(self, joint: int) -> Array:
         """Rotation (3, 3) of a joint in the body's frame; -1 is the frame itself."""
         turn = np.eye(3)
@@ -99,12 +101,12 @@ class Skeleton3D:
     def turn(self, names: tuple[str, ...], total: Array) -> None:
         """Spread a rotation vector (3,) rad over a chain of joints."""
         for name in names:
-            joint = self.body.joint(name)
+            joint = self.joint(name)
             self.local[joint] = Rotation.from_rotvec(total / len(names)).as_matrix() @ self.local[joint]
 
     def aim(self, side: str, limb: str, upper: Array, lower: Array) -> None:
         """Point the halves of a limb ("arm" or "leg") of a side along two directions (3,) in the body's frame."""
-        a, b, c = (self.body.joint(f"{side}_{name}") for name in _LIMBS[limb])
+        a, b, c = (self.joint(f"{side}_{name}") for name in _LIMBS[limb])
         rest_upper, rest_lower = unit(self.rest[b] - self.rest[a]), unit(self.rest[c] - self.rest[b])
         rest_hinge = _hinge(rest_upper, rest_lower, np.cross(rest_upper, _BEND[limb]))
         upper, lower = unit(upper), unit(lower)
@@ -138,7 +140,7 @@ def curl_fingers(skeleton: Skeleton3D, side: str, rng: np.random.Generator) -> N
     for finger in range(1, 6):
         curl = 0.05 if shape == "point" and finger == 2 else mean
         for part in range(1, 4):
-            joint = skeleton.body.joint(f"{side}_finger{finger}_{part}")
+            joint = skeleton.joint(f"{side}_finger{finger}_{part}")
             along = _direction(skeleton, side, finger, part)
             angle = max(rng.normal(curl, sd), -0.1) * (0.4 if finger == 1 else 1.0 if part < 3 else 0.6)
             axis = unit(np.cross(along, palm))
@@ -148,13 +150,13 @@ def curl_fingers(skeleton: Skeleton3D, side: str, rng: np.random.Generator) -> N
 def _direction(skeleton: Skeleton3D, side: str, finger: int, part: int) -> Array:
     """Where a finger's bone points at rest, unit (3,); the last bone goes on as the one before."""
     part = min(part, 2)
-    start, end = (skeleton.body.joint(f"{side}_finger{finger}_{p}") for p in (part, part + 1))
+    start, end = (skeleton.joint(f"{side}_finger{finger}_{p}") for p in (part, part + 1))
     return unit(skeleton.rest[end] - skeleton.rest[start])
 
 
 def _palm(skeleton: Skeleton3D, side: str) -> Array:
     """Where the palm looks at rest, unit (3,): across the knuckles and the fingers, by the hand's side."""
-    joint, rest = skeleton.body.joint, skeleton.rest
+    joint, rest = skeleton.joint, skeleton.rest
     knuckles = rest[joint(f"{side}_finger5_1")] - rest[joint(f"{side}_finger2_1")]
     along = rest[joint(f"{side}_finger3_1")] - rest[joint(f"{side}_wrist")]
     return unit(np.cross(knuckles, along) if side == "left" else np.cross(along, knuckles))
@@ -296,7 +298,7 @@ def _follow_with_collar(skeleton: Skeleton3D, side: str, limb: str, upper: Array
 
 def _turn_ends(skeleton: Skeleton3D, side: str, rng: np.random.Generator) -> None:
     """Random wrists, forearms and feet."""
-    elbow, wrist = (skeleton.body.joint(f"{side}_{name}") for name in ("elbow", "wrist"))
+    elbow, wrist = (skeleton.joint(f"{side}_{name}") for name in ("elbow", "wrist"))
     along = unit(skeleton.rest[wrist] - skeleton.rest[elbow])
     twist = Rotation.from_rotvec(along * rng.normal(0, 0.35)).as_matrix()
     skeleton.local[elbow] = skeleton.local[elbow] @ twist
