@@ -7,7 +7,7 @@ from figures import POSE
 from scipy.spatial import cKDTree
 
 from infantsynth.body import PART_NAMES
-from infantsynth.scene.chain import _neighbours
+from infantsynth.scene.flesh import _neighbours
 from infantsynth.spec import BodyInScene, Environment, Material, Mesh, SceneSpec, look_at
 
 GREY = Material(np.array([0.5, 0.5, 0.5], np.float32))

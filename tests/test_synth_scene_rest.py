@@ -9,10 +9,10 @@ from synth_scene import deepest
 
 from infantsynth.poses.authored import sample_pose
 from infantsynth.poses.library import POSTURES
-from infantsynth.scene.chain import Chain, Flesh, State, to_segments
 from infantsynth.scene.places import ADULT_POSTURES, SceneOptions
 from infantsynth.scene.sample import hold_up, lay_down
-from infantsynth.scene.settle import DEEPEST, Equilibrium, Forces, Settled, badness, margin, pose_body
+from infantsynth.scene.settle import DEEPEST, Settled, badness, margin, measure_flesh, pose_body
+from infantsynth.scene.statics import Chain, Equilibrium, Forces, State, to_segments
 
 CASES = [(body, posture) for body in ("infant", "smpl") for posture in POSTURES]
 CASES += [("adult", posture) for posture in ADULT_POSTURES]
@@ -84,7 +84,7 @@ def equilibrium(posture="prone", seed=1):
     body = body_named("infant")
     sample = sample_pose(body, posture, np.random.default_rng(seed))
     chain = Chain(body, np.zeros(body.num_betas), sample.pose)
-    flesh = Flesh.of(body, chain)
+    flesh = measure_flesh(body, chain)
     limits = chain.moving
     angles = np.clip(chain.angles_of(sample.pose), limits.lo + 0.02, limits.hi - 0.02)
     tone = np.full(len(limits.moving), 0.3)
@@ -143,7 +143,7 @@ def test_distance_to_segments():
 def test_capsules_fill_the_body():
     body = body_named("infant")
     chain = Chain(body, np.zeros(body.num_betas), np.zeros((len(body.joint_names), 3)))
-    flesh = Flesh.of(body, chain)
+    flesh = measure_flesh(body, chain)
     distance, _, _ = to_segments(chain.rest_vertices, flesh.start, flesh.end)
     outside = (distance - flesh.radius).min(axis=1)
     assert np.quantile(outside, 0.9) < 0.03 and outside.max() < 0.05  # m: nothing deep is left open

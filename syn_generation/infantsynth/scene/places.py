@@ -135,15 +135,18 @@ _MOVING = {
 _STANDING = {"crib": 0.15, "mat": 0.17, "carpet": 0.25, "floor": 0.28, "grass": 0.15}
 
 
-CHANCES = {"supine": _LYING, "prone": _LYING, "side": _LYING, "sitting": _MOVING, "crawling": _MOVING,
-           "standing": _STANDING}  # fmt: skip
+CHANCES = {
+    "supine": _LYING,
+    "prone": _LYING,
+    "side": _LYING,
+    "sitting": _MOVING,
+    "crawling": _MOVING,
+    "standing": _STANDING,
+}
 
 
-_FIRM = {
-    "standing": 5.0,
-    "crawling": 2.0,
-    "sitting": 1.5,
-}  # a mattress is firmer where the weight is on few spots
+# a mattress is firmer where the weight is on few spots
+_FIRM = {"standing": 5.0, "crawling": 2.0, "sitting": 1.5}
 
 
 @dataclass(frozen=True)

@@ -139,10 +139,18 @@ def caregiver_arm(
     palm = tube(np.stack([wrist, target + 0.05 * out]), np.array([0.027, 0.036]), 16)
     fingers = [
         tube(
-            np.stack([target + 0.06 * out + side * s, target + 0.015 * out + 1.25 * side * s - 0.004 * up,
-                      target - 0.03 * out + 1.3 * side * s - 0.022 * up]), np.array([0.0105, 0.0098, 0.008]), 10)
+            np.stack(
+                [
+                    target + 0.06 * out + side * s,
+                    target + 0.015 * out + 1.25 * side * s - 0.004 * up,
+                    target - 0.03 * out + 1.3 * side * s - 0.022 * up,
+                ]
+            ),
+            np.array([0.0105, 0.0098, 0.008]),
+            10,
+        )
         for s in (-0.028, -0.009, 0.010, 0.028)
-    ]  # fmt: skip
+    ]
     thumb = tube(
         np.stack([target + 0.09 * out + 0.03 * side, target + 0.035 * out + 0.062 * side - 0.01 * up]),
         np.array([0.012, 0.009]),

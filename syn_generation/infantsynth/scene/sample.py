@@ -161,9 +161,16 @@ def texture_side(picture: tuple[int, int]) -> int:
 def in_scene(body: BodyModel, posed: PosedBody, betas: Array, pose: Array, transl: Array) -> BodyInScene:
     """What labels are read from."""
     return BodyInScene(
-        posed.vertices, vertex_normals(posed.vertices, body.faces), posed.joints, posed.keypoints,
-        tuple(body.keypoint_vertices), np.asarray(body.parts), betas, pose, transl,
-    )  # fmt: skip
+        posed.vertices,
+        vertex_normals(posed.vertices, body.faces),
+        posed.joints,
+        posed.keypoints,
+        tuple(body.keypoint_vertices),
+        np.asarray(body.parts),
+        betas,
+        pose,
+        transl,
+    )
 
 
 def record(sample: PoseSample, months: float | None) -> dict[str, Any]:
@@ -232,8 +239,13 @@ def _room_scene(body: BodyModel, options: SceneOptions, rngs: dict[str, np.rando
     light = draw_lighting(
         frame.keypoints.mean(axis=0), settled.scale, place.kind.outdoors, rngs["light"], source
     )
-    known = {**record(settled.sample, laid.months), "place": place.name, "light": light.name,
-             "rest": {"margin_m": round(settled.margin, 4), "sunk_m": round(settled.sunk, 4)}, "look": dressed.info}  # fmt: skip
+    known = {
+        **record(settled.sample, laid.months),
+        "place": place.name,
+        "light": light.name,
+        "rest": {"margin_m": round(settled.margin, 4), "sunk_m": round(settled.sunk, 4)},
+        "look": dressed.info,
+    }
     seen = in_scene(body, posed, settled.betas, settled.pose, settled.transl)
 
     covered = bool(rngs["blanket"].random() < options.blanket)
@@ -248,9 +260,16 @@ def _room_scene(body: BodyModel, options: SceneOptions, rngs: dict[str, np.rando
         )
         room = build_room(plan_room(place, inside, rngs["room"]), place, rngs["room"], textures)
         return SceneSpec(
-            camera, (*dressed.meshes, *props, *room), seen, shone.lights, shone.environment, lens.aperture, lens.focus,
-            None, {**known, **names},
-        )  # fmt: skip
+            camera,
+            (*dressed.meshes, *props, *room),
+            seen,
+            shone.lights,
+            shone.environment,
+            lens.aperture,
+            lens.focus,
+            None,
+            {**known, **names},
+        )
 
     return _best_seen(view)
 
@@ -296,15 +315,27 @@ def _photo(body: BodyModel, options: SceneOptions, rngs: dict[str, np.random.Gen
         background, name = surroundings.procedural_background(options.size, rngs["room"])
     else:
         background, name = background_source(options.backgrounds).draw(options.size, rngs["room"])
-    info = {**record(held.sample, held.months), "rotation": options.rotation, "background": name, "light": light.name,
-            "look": dressed.info}  # fmt: skip
+    info = {
+        **record(held.sample, held.months),
+        "rotation": options.rotation,
+        "background": name,
+        "light": light.name,
+        "look": dressed.info,
+    }
     seen = in_scene(body, held.posed, held.betas, held.pose, held.transl)
 
     def view(_: int) -> SceneSpec:
         camera, lens = sample_camera(frame, options.size, rngs["camera"])
         return SceneSpec(
-            camera, tuple(dressed.meshes), seen, light.seen_from(camera.centre).lights, light.environment, lens.aperture,
-            lens.focus, background, info,
-        )  # fmt: skip
+            camera,
+            tuple(dressed.meshes),
+            seen,
+            light.seen_from(camera.centre).lights,
+            light.environment,
+            lens.aperture,
+            lens.focus,
+            background,
+            info,
+        )
 
     return _best_seen(view)

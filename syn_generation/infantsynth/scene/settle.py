@@ -1,4 +1,4 @@
-"""Lay a posed body to rest on flat ground: Newton's method on weight, support, muscles, flesh."""
+"""Lay a posed body on flat ground: it rests on enough points, floats nowhere and sinks no deeper than allowed."""
 
 from dataclasses import dataclass, replace
 
@@ -9,18 +9,12 @@ from scipy.spatial.transform import Rotation
 
 from infantsynth.body import PART_NAMES, BodyModel
 from infantsynth.poses.authored import PoseSample
-from infantsynth.scene.chain import MOVING, Chain, Flesh, Posed, State, touching_ground
+from infantsynth.scene.flesh import MOVING, limb_capsules, touching_ground, vertex_areas
 from infantsynth.scene.places import Ground
+from infantsynth.scene.statics import Chain, Equilibrium, Flesh, Forces, State, to_segments
 
 Array = np.ndarray
 
-_FLESH = 150.0  # stiffness of flesh against flesh, weights per m and skin point
-_STEPS = 40
-_VERTICAL = np.array([0.0, 0.0, 1.0])
-_PLANT = 20.0  # weights per m that draw a planted part to the ground
-_SKIN = 0.001  # m: softness of the onset of contact, so that the search feels the ground before it is there
-_ENOUGH = 2e-6  # m: gain of potential energy per weight at which the search stops
-_LONGEST = np.array([0.03, 0.3])  # most that height (m) and angles (rad) change in one step
 _SIZE = 0.7  # m: lengths and stiffnesses are those of a body of this length
 # stiffness of joints towards the drawn pose, weights x m per rad of a 0.7 m body: at ease, held, carrying the body
 _TONE = {
@@ -29,8 +23,11 @@ _TONE = {
     "arm": (0.002, 0.1, 0.3),
     "leg": (0.004, 0.12, 0.5),
 }
-_CARRYING = {"crawling": {"trunk": 2.0, "neck": 0.5, "arm": 1.5, "leg": 0.4}, "standing": {"trunk": 2.0, "neck": 0.5,
-             "arm": 0.2, "leg": 2.0}, "sitting": {"trunk": 2.0, "neck": 0.5, "arm": 0.3, "leg": 0.5}}  # fmt: skip
+_CARRYING = {
+    "crawling": {"trunk": 2.0, "neck": 0.5, "arm": 1.5, "leg": 0.4},
+    "standing": {"trunk": 2.0, "neck": 0.5, "arm": 0.2, "leg": 2.0},
+    "sitting": {"trunk": 2.0, "neck": 0.5, "arm": 0.3, "leg": 0.5},
+}
 # weights x m per rad that hold the whole body upright while its limbs find the ground
 _UPRIGHT = {"standing": 3.0, "sitting": 0.3, "crawling": 0.3}
 _POISE = {"standing": 200.0}  # weights per m that bring the weight over the feet
@@ -38,175 +35,12 @@ _ALONE = ("sitting",)  # must then rest with nothing that holds them
 _FINE = 15  # steps of the fine search
 _UPRIGHT_SHARE = {"sitting": 0.6, "standing": 0.75}  # least share of the trunk's length that is upright
 _CLEARANCE = 0.03  # m that head and trunk of a crawling body of 0.7 m are above the ground
+_SHALLOW = 0.88  # radius of a capsule as share of the median distance of its skin: soft parts may be pressed
+# of the head's length, and of the way from wrist or ankle to the middle of hand or foot
+_LONG, _TO_TIP = (0.14, 1.5)
+_ASIDE = 0.65  # of the mean distance of a trunk's half from the middle: where the line inside that half lies
 DEEPEST = 0.005  # m of a 0.7 m body that skin may be in the capsule of another limb
 _ENDS = 0.4  # wrists and ankles are this much softer than the rest of a limb
-
-
-@dataclass(frozen=True)
-class Forces:
-    """What acts on the body besides its weight.
-
-    ground: stiffness of the ground, weights per m when all skin touched it. tone: (M,) stiffness of the moving
-    joints towards their first angles, weights x m per rad. upright: that of the whole body's orientation.
-    poise: (weights per m) draws the centre of mass over the middle of the support, 0 for none.
-    planted: (L,) parts of the body that are put on the ground: the lowest point of each is drawn to it.
-    """
-
-    ground: float
-    tone: Array
-    upright: float
-    poise: float
-    planted: Array
-
-
-class Equilibrium:
-    """The energy of one body over a flat ground at height 0, its derivative, and the way down."""
-
-    def __init__(self, chain: Chain, flesh: Flesh, forces: Forces, first: State) -> None:
-        self.chain, self.flesh, self.forces, self.first = chain, flesh, forces, first
-        self.tone = np.repeat(forces.tone, 3)
-        self.ground = forces.ground * chain.skin.areas
-        self.room = flesh.room(chain)
-        self.bearing = chain.skin.masses  # shares of the skin points in the support, renewed by each solve
-
-    def solve(self, state: State, steps: int = _STEPS) -> State:
-        """Go down from a state until nothing is gained; damped Gauss-Newton with limits as bounds."""
-        damping = 1e-3
-        posed = self.place(state)
-        self.bearing = self._bearing(posed)
-        energy = self.energy(state, posed)
-        for _ in range(steps):
-            gradient, hessian = self.slopes(state, posed)
-            free = self._free(state, gradient)
-            for attempt in range(8):  # noqa: B007 - read after the loop
-                step = np.zeros_like(gradient)
-                system = hessian[np.ix_(free, free)] + damping * np.eye(free.sum())
-                step[free] = -np.linalg.solve(system, gradient[free])
-                trial = self.chain.move(state, _shorten(step))
-                trial_posed = self.place(trial)
-                trial_energy = self.energy(trial, trial_posed)
-                if trial_energy < energy:
-                    break
-                damping *= 10
-            else:
-                return state
-            gain, state, posed, energy = energy - trial_energy, trial, trial_posed, trial_energy
-            damping = damping if attempt else max(damping / 4, 1e-5)
-            if gain < _ENOUGH:
-                return state
-        return state
-
-    def place(self, state: State) -> Posed:
-        """The skin of a state."""
-        return self.chain.place(state.angles, state.root, state.position)
-
-    def energy(self, state: State, posed: Posed) -> float:
-        """Energy of a state, weight x m."""
-        sunk, _ = _sunk(posed.points[:, 2])
-        depth, _, _, _ = self.flesh.depths(self.chain, posed, self.room)
-        bent = (state.angles - self.first.angles).ravel()
-        lean = self._lean(state)
-        off = self._off_balance(posed)
-        return float(
-            self.chain.skin.masses @ posed.points[:, 2]
-            + self.ground @ sunk**2 / 2
-            + _FLESH / 2 * (depth**2).sum()
-            + (self.tone * bent) @ bent / 2
-            + self.forces.upright / 2 * (lean @ lean)
-            + self.forces.poise / 2 * (off @ off)
-            + _PLANT / 2 * (posed.points[self._soles(posed), 2] ** 2).sum()
-        )
-
-    def slopes(self, state: State, posed: Posed) -> tuple[Array, Array]:
-        """Gradient (D,) and Gauss-Newton Hessian (D, D) of the energy."""
-        chain = self.chain
-        levers = chain.levers(posed, state.angles)
-        weight = self._mean_derivative(posed, levers, _VERTICAL)
-        low = np.flatnonzero((posed.points[:, 2] < 6 * _SKIN) & (self.ground > 0))
-        stiff = self.ground[low]
-        sunk, share = _sunk(posed.points[low, 2])
-        touch = chain.derivative(
-            posed, levers, posed.points[low], chain.skin.carried[low], np.tile(_VERTICAL, (len(low), 1))
-        )
-        depth, inward = self.flesh.push(chain, posed, levers, self.room)
-        gradient = weight - (stiff * sunk * share) @ touch + _FLESH * depth @ inward
-        hessian = (touch.T * (stiff * share)) @ touch + _FLESH * inward.T @ inward
-        soles = self._soles(posed)
-        tread = chain.derivative(
-            posed, levers, posed.points[soles], chain.skin.carried[soles], np.tile(_VERTICAL, (len(soles), 1))
-        )
-        gradient += _PLANT * posed.points[soles, 2] @ tread
-        hessian += _PLANT * tread.T @ tread
-        gradient[3:] += self.tone * (state.angles - self.first.angles).ravel()
-        gradient[1:3] += self.forces.upright * self._lean(state)
-        hessian[np.diag_indices(len(hessian))] += np.concatenate(
-            [[0.0], [self.forces.upright] * 2, self.tone]
-        )
-        if self.forces.poise:
-            off = self._off_balance(posed)
-            for axis in (0, 1):
-                sway = self._mean_derivative(posed, levers, np.eye(3)[axis]) - self._support_derivative(
-                    posed, levers, np.eye(3)[axis]
-                )
-                gradient += self.forces.poise * off[axis] * sway
-                hessian += self.forces.poise * np.outer(sway, sway)
-        return gradient, hessian
-
-    def _mean_derivative(self, posed: Posed, levers: Array, along: Array) -> Array:
-        """How the centre of mass moves along a direction with the state, (D,)."""
-        return self._weighted_derivative(posed, levers, along, self.chain.skin.masses)
-
-    def _support_derivative(self, posed: Posed, levers: Array, along: Array) -> Array:
-        return self._weighted_derivative(posed, levers, along, self.bearing)
-
-    def _weighted_derivative(self, posed: Posed, levers: Array, along: Array, shares: Array) -> Array:
-        held = self.chain.skin.carried * shares[:, None]
-        arms = held.T @ posed.points - held.sum(axis=0)[:, None] * posed.joints[self.chain.moving.moving]
-        bent = np.einsum("mad,md->ma", levers, np.cross(arms, along)).ravel()
-        middle = shares @ posed.points
-        return np.concatenate([along[2:], np.cross(middle - posed.joints[0], along)[:2], bent])
-
-    def _bearing(self, posed: Posed) -> Array:
-        """Shares (P,) of the skin points that touch the ground, summing to 1, as much for each part of the body."""
-        touching = (posed.points[:, 2] < 2 * _SKIN) & (self.ground > 0)
-        parts = self.chain.skin.parts
-        count = np.bincount(parts[touching], minlength=parts.max() + 1)
-        shares = touching / np.maximum(count[parts], 1)
-        return shares / max(shares.sum(), 1e-9)
-
-    def _soles(self, posed: Posed) -> Array:
-        """The lowest skin point of each planted part, (L,) indices."""
-        return np.where(
-            self.chain.skin.parts == self.forces.planted[:, None], posed.points[:, 2], np.inf
-        ).argmin(axis=1)
-
-    def _off_balance(self, posed: Posed) -> Array:
-        """Centre of mass less the middle of the support, seen from above, (2,) m."""
-        return ((self.chain.skin.masses - self.bearing) @ posed.points)[:2]
-
-    def _lean(self, state: State) -> Array:
-        """Turn about world x and y since the first orientation, (2,) rad, for small turns."""
-        turned = state.root @ self.first.root.T
-        return np.array([turned[2, 1] - turned[1, 2], turned[0, 2] - turned[2, 0]]) / 2
-
-    def _free(self, state: State, gradient: Array) -> Array:
-        """Which of the D variables may move: not those that push against their limits."""
-        joints = self.chain.moving
-        slope = gradient[3:].reshape(-1, 3)
-        stuck = ((state.angles >= joints.hi) & (slope < 0)) | ((state.angles <= joints.lo) & (slope > 0))
-        return np.concatenate([[True] * 3, ~stuck.ravel()])
-
-
-def _sunk(height: Array) -> tuple[Array, Array]:
-    """How deep points at a height (N,) m are in the ground, with a soft onset, and the slope 0..1 of that."""
-    share = 1 / (1 + np.exp(np.clip(height / _SKIN, -50, 50)))
-    return _SKIN * np.logaddexp(0, -height / _SKIN), share
-
-
-def _shorten(step: Array) -> Array:
-    """The step with height and angles kept within what the linear picture is good for."""
-    longest = max(abs(step[0]) / _LONGEST[0], np.abs(step[1:]).max() / _LONGEST[1], 1.0)
-    return step / longest
 
 
 @dataclass(frozen=True)
@@ -238,7 +72,7 @@ def settle(body: BodyModel, betas: Array, sample: PoseSample, ground: Ground) ->
     Limbs that are not held sink until something carries them, within joint limits and without entering each other.
     """
     chain = Chain(body, betas, sample.pose)
-    flesh = Flesh.of(body, chain)
+    flesh = measure_flesh(body, chain)
     scale = chain.length / _SIZE
     root = Rotation.from_rotvec(sample.pose[0]).as_matrix()
     limits = chain.moving
@@ -315,10 +149,19 @@ def _finish(
     centre = chain.skin.masses @ placed.points
     depth, *_ = flesh.depths(chain, placed, flesh.room(chain))
     return Settled(
-        pose, transl, chain.betas, posed.vertices, posed.joints, posed.keypoints, supports,
-        margin(posed.vertices[supports, :2], centre[:2]), -float(posed.vertices[:, 2].min()), float(depth.max()),
-        scale, sample,
-    )  # fmt: skip
+        pose,
+        transl,
+        chain.betas,
+        posed.vertices,
+        posed.joints,
+        posed.keypoints,
+        supports,
+        margin(posed.vertices[supports, :2], centre[:2]),
+        -float(posed.vertices[:, 2].min()),
+        float(depth.max()),
+        scale,
+        sample,
+    )
 
 
 @dataclass(frozen=True)
@@ -368,3 +211,46 @@ def badness(settled: Settled, parts: Array) -> float:
     """How badly a body rests, 0 when all is well: weight outside its support, posture lost, limbs in each other."""
     lost = 0.0 if keeps_posture(settled, parts) else 1.0
     return lost + max(-settled.margin, 0.0) + 10 * max(settled.depth - DEEPEST * settled.scale, 0.0)
+
+
+def measure_flesh(body: BodyModel, chain: Chain) -> Flesh:
+    """Measure the radii from the skin at rest; hands, feet and head reach to the middle of their skin."""
+    capsules = limb_capsules(body)
+    start, end = chain.rest_joints[capsules.start].copy(), chain.rest_joints[capsules.end].copy()
+    radius = np.empty(len(start))
+    areas = vertex_areas(chain.rest_vertices, body.faces)
+    for c, part in enumerate(capsules.part):
+        chosen = body.parts == part
+        if capsules.half[c]:
+            chosen &= chain.rest_vertices[:, 0] * capsules.half[c] > 0
+        elif capsules.start[c] == body.joint("left_hip") and part == PART_NAMES.index("trunk"):
+            chosen &= chain.rest_vertices[:, 2] < start[c, 2]
+        elif part == PART_NAMES.index("head"):
+            chosen &= chain.rest_vertices[:, 2] > start[c, 2]  # without the neck
+        points, weights = chain.rest_vertices[chosen], areas[chosen]
+        if capsules.half[c]:
+            start[c, :2], end[c, :2] = _middle(points, start[c, 2]), _middle(points, end[c, 2])
+        elif capsules.start[c] == capsules.end[c]:
+            middle = weights @ points / weights.sum()
+            if part == PART_NAMES.index("head"):  # longer than it is wide
+                length = np.array([0.0, _LONG * np.ptp(points[:, 1]), 0.0])
+                start[c], end[c] = middle - length, middle + length
+            else:
+                end[c] = start[c] + _TO_TIP * (middle - start[c])
+        distance, _, _ = to_segments(points, start[c : c + 1], end[c : c + 1])
+        radius[c] = _SHALLOW * _median(distance[:, 0], weights)
+    return Flesh(capsules, start, end, radius)
+
+
+def _median(values: Array, weights: Array) -> float:
+    """Weighted median of values (N,)."""
+    order = np.argsort(values)
+    total = np.cumsum(weights[order])
+    return float(values[order[np.searchsorted(total, total[-1] / 2)]])
+
+
+def _middle(points: Array, height: float) -> Array:
+    """Middle line (2,) m of one half of a trunk at a height, drawn in towards the body's middle, from its skin."""
+    near = np.abs(points[:, 2] - height) <= np.quantile(np.abs(points[:, 2] - height), 0.35)
+    low, high = points[near, 1].min(), points[near, 1].max()
+    return np.array([_ASIDE * points[near, 0].mean(), (low + high) / 2])

@@ -88,8 +88,13 @@ def _bottle(rng: np.random.Generator, _: TextureSource) -> list[Piece]:
     body = revolved(
         np.array([[0, 0], [radius, 0.002], [radius, 0.8 * height], [0.8 * radius, height], [0, height]]), 24
     )
-    teat = [[0.8 * radius, height], [0.85 * radius, 1.12 * height], [0.3 * radius, 1.2 * height], [0.22 * radius, 1.4 * height],
-            [0.0, 1.43 * height]]  # fmt: skip
+    teat = [
+        [0.8 * radius, height],
+        [0.85 * radius, 1.12 * height],
+        [0.3 * radius, 1.2 * height],
+        [0.22 * radius, 1.4 * height],
+        [0.0, 1.43 * height],
+    ]
     milk, cap = plain((0.93, 0.92, 0.88), 0.25, 0.6), _plastic(rng)
     lying = Rotation.from_euler("y", np.pi / 2)
     return [
@@ -138,8 +143,11 @@ def _animal(rng: np.random.Generator, textures: TextureSource) -> list[Piece]:
     parts = [ball.scaled(size * np.array([0.5, 0.62, 0.42])).moved([0, 0, 0.42 * size])]
     parts.append(ball.scaled(0.4 * size).moved([0, 0.9 * size, 0.42 * size]))
     for sign in (-1, 1):
-        parts.append(ball.scaled(size * np.array([0.15, ear_length, 0.09])).moved(
-            [0.3 * sign * size, (1.15 + 0.6 * ear_length) * size, 0.42 * size]))  # fmt: skip
+        parts.append(
+            ball.scaled(size * np.array([0.15, ear_length, 0.09])).moved(
+                [0.3 * sign * size, (1.15 + 0.6 * ear_length) * size, 0.42 * size]
+            )
+        )
         for y, reach in ((0.45, 0.75), (-0.5, 0.6)):
             limb = ball.scaled(size * np.array([0.36, 0.17, 0.17]))
             parts.append(
@@ -157,9 +165,8 @@ def _pillow(rng: np.random.Generator, textures: TextureSource) -> list[Piece]:
     size = np.array([rng.uniform(0.3, 0.5), rng.uniform(0.25, 0.4), rng.uniform(0.05, 0.11)])
     shape = cushion(size, 0.42, 28)
     flat = np.abs(shape.vertices[:, :2] / (size[:2] / 2)).max(axis=1)
-    pinched = shape.vertices * np.stack(
-        [np.ones_like(flat)] * 2 + [1 - 0.75 * flat**4], axis=1
-    )  # thin towards its seams
+    # thin towards its seams
+    pinched = shape.vertices * np.stack([np.ones_like(flat)] * 2 + [1 - 0.75 * flat**4], axis=1)
     material, metres = surface_material("sheet", rng, textures)
     return [(Shape(pinched + np.array([0, 0, 0.42 * size[2]]), shape.faces, shape.uv), material, metres)]
 

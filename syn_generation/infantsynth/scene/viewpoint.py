@@ -117,9 +117,8 @@ def _draw(frame: Frame, size: tuple[int, int], rng: np.random.Generator, cut: bo
     probe = look_at(middle + direction * 10 * frame.scale, middle, fov, size, roll, up)
     seen = probe.to_camera(frame.vertices[::9]) - probe.to_camera(middle)
     half = np.array([size[0], size[1]]) / 2 / probe.intrinsics[0, 0]
-    needed = float(
-        (np.abs(seen[:, :2]) / half - seen[:, 2:]).max()
-    )  # at which the body just fills the picture
+    # at which the body just fills the picture
+    needed = float((np.abs(seen[:, :2]) / half - seen[:, 2:]).max())
     fill = rng.uniform(1.02, 1.35) if cut else np.clip(0.5 + 0.5 * rng.beta(2.2, 1.8), 0.5, 0.97)
     distance = needed / fill * back
     shift = rng.normal(0, 0.35, 2) * np.clip(1 / fill - 1, 0.05, 0.8) * distance * half * 0.5
