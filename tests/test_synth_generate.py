@@ -130,5 +130,5 @@ def test_a_contact_sheet_shows_joints_where_the_labels_are(tmp_path):
     for joint, colour in ((9, (235, 60, 50)), (10, (60, 120, 255)), (16, (60, 120, 255))):
         x, y = first["keypoints"][3 * joint : 3 * joint + 2]
         assert sheet[round(y) + 20, round(x)].tolist() == list(colour)
-    with pytest.raises(DataError, match="no picture of posture 'Flying'"):
+    with pytest.raises(DataError, match="no image of posture 'Flying'"):
         contact_sheet(tmp_path, SPLIT, SheetOptions(posture="Flying"))

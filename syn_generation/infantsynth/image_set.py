@@ -194,8 +194,14 @@ def report(made: list[Made]) -> None:
     if pictures:
         cpu, wall = sum(m.cpu for m in made) / pictures, sum(m.wall for m in made) / pictures
         redrawn = sum(m.redrawn for m in made)
-        logger.info("%d images: %.2f CPU seconds and %.2f s of a worker each (%.2f images/s and worker), %d rejected and redrawn",
-                    pictures, cpu, wall, 1 / wall, redrawn)  # fmt: skip
+        logger.info(
+            "%d images: %.2f CPU seconds and %.2f s of a worker each (%.2f images/s and worker), %d rejected and redrawn",
+            pictures,
+            cpu,
+            wall,
+            1 / wall,
+            redrawn,
+        )
 
 
 @dataclass(frozen=True)

@@ -156,9 +156,14 @@ class MovingScene:
         clothes = part_streams(self.seed)["clothes"]  # from its beginning: the same garments in every frame
         options = look.scene_options()
         dressed = clothe(
-            self.body, lying.betas, pose, posed.vertices, clothes, texture_source(options.textures),
+            self.body,
+            lying.betas,
+            pose,
+            posed.vertices,
+            clothes,
+            texture_source(options.textures),
             texture_side(options.size),
-        )  # fmt: skip
+        )
         others = [mesh for mesh in self.spec.meshes if mesh.kind not in WORN]
         seen = in_scene(self.body, posed, lying.betas, pose, lying.transl)
         info = {**self.spec.info, "frame": index, "time_s": round(time, 6)}

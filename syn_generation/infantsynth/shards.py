@@ -254,9 +254,8 @@ def make_shard(store: ShardFolder, recipe: Recipe, boss: int | None, shard: Shar
     boss: id of the process without which nobody wants the shard; a new run may be at it already.
     """
     if boss is not None:
-        signal.signal(
-            signal.SIGINT, signal.SIG_IGN
-        )  # Ctrl-C goes to all processes; the boss ends the workers
+        # Ctrl-C goes to all processes; the boss ends the workers
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     wall, cpu = time.perf_counter(), time.process_time()
     records, failed, redrawn = [], [], 0
     with _one_thread(), store.writing(shard) as writer:

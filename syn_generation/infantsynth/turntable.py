@@ -95,8 +95,18 @@ class TurntableRecipe:
         source = None if lights is None else light_source(lights)
         light = draw_lighting(middle, scale, False, rngs["light"], source)
         behind, name = self._background(rngs["background"])
-        info = {"seed": seed, "mode": "photo", "body": body.name, "posture": pool.postures[fit], "pose": f"fit:{fit}",
-                "turn": step, "rotation": self.rotation, "background": name, "light": light.name, "look": dressed.info}  # fmt: skip
+        info = {
+            "seed": seed,
+            "mode": "photo",
+            "body": body.name,
+            "posture": pool.postures[fit],
+            "pose": f"fit:{fit}",
+            "turn": step,
+            "rotation": self.rotation,
+            "background": name,
+            "light": light.name,
+            "look": dressed.info,
+        }
         seen = in_scene(body, posed, betas, pose, pelvis)
         camera = published_camera(self.look.size)
         return SceneSpec(

@@ -240,9 +240,8 @@ def pacifier(studio: Studio, vertices: Array, chest: Chest) -> list[Mesh]:
     reach = float((lips @ front).max())
     centre = head.frame.point(mouth)
     centre = centre + front * (reach - centre @ front + 0.03 * size)
-    basis = head.frame.rotation @ np.array(
-        [[1.0, 0, 0], [0, 0, -1.0], [0, 1.0, 0]]
-    )  # z of the parts to the front
+    # z of the parts to the front
+    basis = head.frame.rotation @ np.array([[1.0, 0, 0], [0, 0, -1.0], [0, 1.0, 0]])
     shield = ball(np.array([0.46, 0.36, 0.1]) * size, 24)
     knob = ring(0.22 * size, 0.05 * size) if rng.random() < 0.5 else ball(np.array([0.17, 0.17, 0.2]) * size)
     color = np.array(_PACIFIERS[rng.integers(len(_PACIFIERS))], dtype=np.float32) * np.float32(

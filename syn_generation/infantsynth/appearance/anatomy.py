@@ -14,12 +14,8 @@ INFANT_LENGTH = 0.66  # m; sizes of cloth and hair are stated for a body of this
 BEYOND = -0.5  # limb coordinate of a vertex that no bone of the limb moves
 PARTS = ("trunk", "head", "left_arm", "right_arm", "left_leg", "right_leg")
 _BONES = {"arm": ("shoulder", "wrist"), "leg": ("hip", "ankle")}
-_RADIUS = {
-    "trunk": 0.068,
-    "head": 0.062,
-    "arm": 0.023,
-    "leg": 0.037,
-}  # m at INFANT_LENGTH; only sets the scale
+# m at INFANT_LENGTH; only sets the scale
+_RADIUS = {"trunk": 0.068, "head": 0.062, "arm": 0.023, "leg": 0.037}
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,8 @@ from infantsynth.appearance.swatch import NOISE_LIMIT, Swatch, flat, mix, noise_
 
 Array = np.ndarray
 
-Drawing = list[
-    tuple[Array, int]
-]  # polygons (N, 2), y down, within radius 1, each with the index of its colour
+# polygons (N, 2), y down, within radius 1, each with the index of its colour
+Drawing = list[tuple[Array, int]]
 _TURN = np.linspace(0, 2 * np.pi, 36, endpoint=False)
 Colors = Sequence[Array]  # ground, then what is printed or woven in; sRGB (3,)
 ClothPattern = Callable[[np.random.Generator, int, Colors], Swatch]

@@ -13,9 +13,8 @@ from infantsynth.appearance.swatch import NOISE_LIMIT, Swatch, away_from, noise_
 
 Array = np.ndarray
 
-Edge = Callable[
-    [Anatomy, Coordinates], Array
-]  # distance of points from an edge, m, positive on the cloth's side
+# distance of points from an edge, m, positive on the cloth's side
+Edge = Callable[[Anatomy, Coordinates], Array]
 THIGH = 0.30  # share of the leg, from the hip joint, that is always cloth
 WIDEST_COLLAR, DEEPEST_COLLAR = 1.8, 0.024  # as in garment.collar; no neckline goes beyond
 ARMHOLE = -0.10  # arm coordinate up to which the trunk is always cloth
@@ -142,9 +141,8 @@ def front(half_width: float, length: float) -> Edge:
 def required(anatomy: Anatomy, at: Coordinates) -> Array:
     """Which points must be cloth: the trunk within neckline and armholes, the hips, the thighs. Bool, shape of at."""
     trunk = (at.part == PARTS.index("trunk")) & (at.arm < ARMHOLE)
-    leg = (at.leg > BEYOND + 1e-3) & (
-        at.leg <= THIGH
-    )  # interpolation rounds, also where no bone of the leg moves
+    # interpolation rounds, also where no bone of the leg moves
+    leg = (at.leg > BEYOND + 1e-3) & (at.leg <= THIGH)
     return (trunk | leg) & (collar(WIDEST_COLLAR, DEEPEST_COLLAR)(anatomy, at) > 0)
 
 

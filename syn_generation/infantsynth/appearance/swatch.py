@@ -155,9 +155,8 @@ def away_from(picture: Array, skin: Array, margin: float = 4.0) -> Array:
 def _lab_directions(offset: Array, skin_lab: Array) -> Sequence[Array]:
     """Unit directions in Lab to try in turn."""
     length = float(np.linalg.norm(offset))
-    lightness = np.array(
-        [-1.0 if skin_lab[0] > 45 else 1.0, 0, 0]
-    )  # there is room on that side for every skin
+    # there is room on that side for every skin
+    lightness = np.array([-1.0 if skin_lab[0] > 45 else 1.0, 0, 0])
     return ([offset / length] if length > 1 else []) + [lightness]
 
 

@@ -103,9 +103,8 @@ def rodrigues(turns: Tensor) -> Tensor:
     """Axis-angle vectors (..., 3) in rad to rotation matrices (..., 3, 3); smooth at zero."""
     squared = (turns * turns).sum(dim=-1, keepdim=True)
     small = squared < 1e-8
-    safe = torch.where(
-        small, torch.ones_like(squared), squared
-    )  # keeps gradients finite in the unused branch
+    # keeps gradients finite in the unused branch
+    safe = torch.where(small, torch.ones_like(squared), squared)
     angle = safe.sqrt()
     sine = torch.where(small, 1 - squared / 6, angle.sin() / angle)[..., None]
     cosine = torch.where(small, 0.5 - squared / 24, (1 - angle.cos()) / safe)[..., None]

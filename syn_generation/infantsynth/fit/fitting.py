@@ -24,9 +24,23 @@ FACING = Rotation.from_matrix([[1, 0, 0], [0, 0, -1], [0, 1, 0]])
 UPPER, LOWER = (5, 6), (11, 12)  # shoulders, hips: COCO-17
 UPPER_INSTEAD, LOWER_INSTEAD = (0, 1, 2, 3, 4), (13, 14, 15, 16)
 BONES = np.array(
-    [(5, 11), (6, 12), (5, 12), (6, 11), (5, 6), (11, 12), (5, 7), (6, 8), (7, 9), (8, 10), (11, 13), (12, 14), (13, 15),
-     (14, 16)]
-)  # fmt: skip
+    [
+        (5, 11),
+        (6, 12),
+        (5, 12),
+        (6, 11),
+        (5, 6),
+        (11, 12),
+        (5, 7),
+        (6, 8),
+        (7, 9),
+        (8, 10),
+        (11, 13),
+        (12, 14),
+        (13, 15),
+        (14, 16),
+    ]
+)
 CLEAREST = 0.8  # quantile of the bones' scales: most are foreshortened, few look too long
 DAMPING = 1e-3  # of the first step, relative to the Hessian's diagonal
 EASE, TIGHTEN = 0.2, 6.0  # of the damping after a good and after a bad step

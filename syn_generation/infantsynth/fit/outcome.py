@@ -117,9 +117,18 @@ def read_outcome(path: Path) -> Outcome:
         width, height = arrays["size"].tolist()
         posture = str(arrays["posture"][0]) if "posture" in arrays else ""
         return Outcome(
-            Row(**row), str(arrays["key"]), str(arrays["body"]), arrays["pose"], arrays["betas"], arrays["transl"],
-            float(arrays["focal"]), (width, height), arrays["keypoints"], arrays["projected"], posture,
-        )  # fmt: skip
+            Row(**row),
+            str(arrays["key"]),
+            str(arrays["body"]),
+            arrays["pose"],
+            arrays["betas"],
+            arrays["transl"],
+            float(arrays["focal"]),
+            (width, height),
+            arrays["keypoints"],
+            arrays["projected"],
+            posture,
+        )
     except (OSError, KeyError, ValueError, EOFError, TypeError) as error:
         raise DataError(f"fit {path} cannot be read ({error}); remove it and fit again") from error
 

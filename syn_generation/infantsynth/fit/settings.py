@@ -103,7 +103,9 @@ KEYS: Mapping[str, Key] = {
     "model_folder": Key("models", "where smil_web.pkl and SMPL's files are"),
     "gender": Key("neutral", "neutral, male or female, for smpl"),
     "prior_folder": Key("priors", "where prior files are"),
-    "body_prior_type": Key("packaged", "packaged, hand_set, gmm, mahalanobis, l2, none, or a prior file (.npz, .pkl)"),
+    "body_prior_type": Key(
+        "packaged", "packaged, hand_set, gmm, mahalanobis, l2, none, or a prior file (.npz, .pkl)"
+    ),
     "num_gaussians": Key(8, "which published mixture: gmm_08.pkl has 8"),
     "max_persons": Key(3, "persons fitted in one picture, 0 for all"),
     "batch_size": Key(64, "persons fitted at once"),
@@ -118,14 +120,20 @@ KEYS: Mapping[str, Key] = {
     "optim_shape": Key(True, "fit the body's shape too"),
     "focal_length": Key(0.0, "px; 0 takes focal_factor times the longer side of the picture"),
     "focal_factor": Key(1.4, "focal length as multiple of the picture's longer side"),
-    "residual_unit": Key("box", "lengths are in thousandths of the keypoints' box (box) or of the picture's height"),
+    "residual_unit": Key(
+        "box", "lengths are in thousandths of the keypoints' box (box) or of the picture's height"
+    ),
     "rho": Key(150.0, "distance, in those units, beyond which a joint counts ever less"),
     "data_weights": Key([1.0, 1.0, 1.0], "factor on distances, one per stage"),
     "body_pose_prior_weights": Key([20.0, 10.0, 5.0], "factor on the pose prior, one per stage"),
     "shape_weights": Key([10.0, 10.0, 10.0], "factor on betas, one per stage"),
-    "coll_loss_weights": Key([0.0, 0.0, 5.0], "factor per cm that body parts sink into each other, one per stage"),
+    "coll_loss_weights": Key(
+        [0.0, 0.0, 5.0], "factor per cm that body parts sink into each other, one per stage"
+    ),
     "interpenetration": Key(True, "use coll_loss_weights"),
-    "limit_weights": Key([80.0, 150.0, 400.0], "factor per rad outside the joint limits, spread over the stages"),
+    "limit_weights": Key(
+        [80.0, 150.0, 400.0], "factor per rad outside the joint limits, spread over the stages"
+    ),
     "depth_loss_weight": Key(100.0, "factor per m from the first guess of the distance, camera stage"),
     "camera_iterations": Key(8, "most steps of the camera stage"),
     "maxiters": Key(20, "most steps of each stage"),
@@ -133,22 +141,51 @@ KEYS: Mapping[str, Key] = {
     "starts": Key(4, "turns about the body's axis that are tried"),
     "keep_starts": Key(2, "of these, how many go on after the first stage"),
     "max_error": Key(3.0, "per cent of the box's diagonal; a fit of larger mean error is reported as poor"),
-    "max_penetration": Key(0.04, "m that parts may sink into each other; a fit with more is reported as poor"),
+    "max_penetration": Key(
+        0.04, "m that parts may sink into each other; a fit with more is reported as poor"
+    ),
     "dataset": Key("openpose", "openpose or coco; the files themselves tell which"),
     **{
         name: Key(default)
         for name, default in {
-            "loss_type": "smplify", "degrees": [0.0], "summary_folder": "summaries", "gender_lbl_type": "none",
-            "camera_type": "persp", "optim_jaw": True, "optim_hands": True, "optim_expression": True, "use_pca": True,
-            "num_pca_comps": 6, "flat_hand_mean": False, "left_hand_prior_type": "l2", "right_hand_prior_type": "l2",
-            "jaw_prior_type": "l2", "use_vposer": False, "vposer_ckpt": "", "body_tri_idxs": [5], "penalize_outside": False,
-            "expr_weights": [0.0], "face_joints_weights": [0.0], "hand_joints_weights": [0.0],
-            "jaw_pose_prior_weights": [0.0], "hand_pose_prior_weights": [0.0], "df_cone_height": 0.5, "max_collisions": 8,
-            "point2plane": False, "part_segm_fn": "", "ign_part_pairs": [""], "use_hands": False, "use_face": False,
-            "use_face_contour": False, "side_view_thsh": 25.0, "optim_type": "lbfgsls", "lr": 1.0, "gtol": 1e-9,
+            "loss_type": "smplify",
+            "degrees": [0.0],
+            "summary_folder": "summaries",
+            "gender_lbl_type": "none",
+            "camera_type": "persp",
+            "optim_jaw": True,
+            "optim_hands": True,
+            "optim_expression": True,
+            "use_pca": True,
+            "num_pca_comps": 6,
+            "flat_hand_mean": False,
+            "left_hand_prior_type": "l2",
+            "right_hand_prior_type": "l2",
+            "jaw_prior_type": "l2",
+            "use_vposer": False,
+            "vposer_ckpt": "",
+            "body_tri_idxs": [5],
+            "penalize_outside": False,
+            "expr_weights": [0.0],
+            "face_joints_weights": [0.0],
+            "hand_joints_weights": [0.0],
+            "jaw_pose_prior_weights": [0.0],
+            "hand_pose_prior_weights": [0.0],
+            "df_cone_height": 0.5,
+            "max_collisions": 8,
+            "point2plane": False,
+            "part_segm_fn": "",
+            "ign_part_pairs": [""],
+            "use_hands": False,
+            "use_face": False,
+            "use_face_contour": False,
+            "side_view_thsh": 25.0,
+            "optim_type": "lbfgsls",
+            "lr": 1.0,
+            "gtol": 1e-9,
         }.items()
     },
-}  # fmt: skip
+}
 
 
 def read_settings(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Settings:

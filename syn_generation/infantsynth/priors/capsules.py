@@ -125,9 +125,8 @@ def _pairs(names: Sequence[str]) -> Tensor:
 
 
 def _upper_arm(one: str, other: str) -> bool:
-    return one.endswith("upper_arm") or other.endswith(
-        "upper_arm"
-    )  # an arm lifted beside the head touches it
+    # an arm lifted beside the head touches it
+    return one.endswith("upper_arm") or other.endswith("upper_arm")
 
 
 def _neighbours(one: str, other: str) -> bool:

@@ -53,9 +53,8 @@ MOBILITY: Mapping[str, Mobility] = MappingProxyType(
 )
 
 
-FREE = Mobility(
-    (-UNLIMITED,) * 3, (UNLIMITED,) * 3, sd=(1.0, 1.0, 1.0)
-)  # the root, and joints of no known name
+# the root, and joints of no known name
+FREE = Mobility((-UNLIMITED,) * 3, (UNLIMITED,) * 3, sd=(1.0, 1.0, 1.0))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 from fidip.errors import DataError
 from fidip.runtime import atomic_path
 from infantsynth.body import BodyModel
-from infantsynth.body.smpl import load_pickle, numbers
+from infantsynth.body.smpl import JOINT_NAMES, UPRIGHT, load_pickle, numbers
 from infantsynth.priors.limits import anatomy_of
 from infantsynth.priors.prior import PosePrior, ShapePrior
 
@@ -19,13 +19,7 @@ Array = np.ndarray
 
 VERSION = 1
 FILE = "infant_poses.npz"
-SMPL_JOINTS = (
-    "left_hip", "right_hip", "spine1", "left_knee", "right_knee", "spine2", "left_ankle", "right_ankle", "spine3",
-    "left_foot", "right_foot", "neck", "left_collar", "right_collar", "head", "left_shoulder", "right_shoulder",
-    "left_elbow", "right_elbow", "left_wrist", "right_wrist", "left_hand", "right_hand",
-)  # fmt: skip
-# SMPL stands along y and faces z; bodies here stand along z and face -y
-UPRIGHT = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
+SMPL_JOINTS = JOINT_NAMES[1:]  # below the root
 SIZE = 3 * len(SMPL_JOINTS)
 SMALLEST = 1e-9  # of the largest variance: the files' singular covariances become regular
 

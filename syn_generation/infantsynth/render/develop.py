@@ -149,9 +149,8 @@ def _sensor_noise(light: Array, rng: np.random.Generator, strength: float) -> Ar
     grain = rng.standard_normal(light.shape, dtype=np.float32)
     soft = cv2.GaussianBlur(grain, (0, 0), 0.8)
     grain = 0.6 * grain + 0.4 * soft / max(float(soft.std()), 1e-6)
-    grain += (
-        0.5 * (grain @ LUMINANCE)[..., None]
-    )  # brightness is noisier than colour once a camera has cleaned up
+    # brightness is noisier than colour once a camera has cleaned up
+    grain += 0.5 * (grain @ LUMINANCE)[..., None]
     grey = 0.18  # middle grey; the sRGB curve is there 1.1 times as steep as the line from black to white
     return strength / 1.1 * np.sqrt(0.85 * np.maximum(light, 0) / grey + 0.15) * grain
 

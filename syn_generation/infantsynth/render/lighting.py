@@ -51,8 +51,17 @@ def radiance_seen(environment: Environment, directions: Array) -> Array:
 def harmonics(directions: Array) -> Array:
     """The nine real spherical harmonics up to degree 2 at unit directions (..., 3): (..., 9)."""
     x, y, z = np.moveaxis(directions, -1, 0)
-    terms = [0 * x + 0.282095, 0.488603 * y, 0.488603 * z, 0.488603 * x, 1.092548 * x * y, 1.092548 * y * z,
-             0.315392 * (3 * z * z - 1), 1.092548 * x * z, 0.546274 * (x * x - y * y)]  # fmt: skip
+    terms = [
+        0 * x + 0.282095,
+        0.488603 * y,
+        0.488603 * z,
+        0.488603 * x,
+        1.092548 * x * y,
+        1.092548 * y * z,
+        0.315392 * (3 * z * z - 1),
+        1.092548 * x * z,
+        0.546274 * (x * x - y * y),
+    ]
     return np.stack(terms, axis=-1)
 
 

@@ -13,8 +13,16 @@ import numpy as np
 
 from fidip.errors import DataError
 from infantsynth.render.lighting import light_axes
-from infantsynth.render.surface import shading_normals
-from infantsynth.spec import AreaLight, Camera, Environment, Material, Mesh, SceneSpec, face_normals
+from infantsynth.spec import (
+    AreaLight,
+    Camera,
+    Environment,
+    Material,
+    Mesh,
+    SceneSpec,
+    face_normals,
+    shading_normals,
+)
 
 Array = np.ndarray
 
@@ -65,8 +73,14 @@ def sensor(mi: Any, camera: Camera, aperture: float, focus: float, samples: int)
         raise DataError(
             "path tracing needs square pixels and a camera that looks through the picture's middle"
         )
-    film = {"type": "hdrfilm", "width": width, "height": height, "rfilter": {"type": "box"},
-            "pixel_format": "rgba", "component_format": "float32"}  # fmt: skip
+    film = {
+        "type": "hdrfilm",
+        "width": width,
+        "height": height,
+        "rfilter": {"type": "box"},
+        "pixel_format": "rgba",
+        "component_format": "float32",
+    }
     lens = {
         "type": "thinlens",
         "fov": float(np.degrees(2 * np.arctan(width / 2 / camera.intrinsics[0, 0]))),
@@ -103,11 +117,8 @@ def dome(mi: Any, environment: Environment) -> dict[str, Any]:
         radiance = np.broadcast_to(radiance, (_PLAIN, 2 * _PLAIN, 3))
     sine, cosine = np.sin(environment.turn), np.cos(environment.turn)
     frame = np.eye(4)
-    frame[:3, :3] = [
-        [-sine, 0, cosine],
-        [cosine, 0, sine],
-        [0, 1, 0],
-    ]  # its y is up, its z the picture's middle
+    # its y is up, its z the picture's middle
+    frame[:3, :3] = [[-sine, 0, cosine], [cosine, 0, sine], [0, 1, 0]]
     bitmap = mi.Bitmap(np.ascontiguousarray(np.maximum(radiance, 0)))
     return {"type": "envmap", "bitmap": bitmap, "to_world": mi.ScalarTransform4f(frame)}
 
@@ -131,9 +142,13 @@ def shape(mi: Any, mesh: Mesh, name: str, emitter: Any = None) -> Any:
     if emitter is not None:
         holder["emitter"] = emitter
     made = mi.Mesh(
-        name, len(corners["vertex_positions"]), len(corners["faces"]), props=holder,
-        has_vertex_normals=True, has_vertex_texcoords=True,
-    )  # fmt: skip
+        name,
+        len(corners["vertex_positions"]),
+        len(corners["faces"]),
+        props=holder,
+        has_vertex_normals=True,
+        has_vertex_texcoords=True,
+    )
     parameters = mi.traverse(made)
     for key, values in corners.items():
         parameters[key] = np.ascontiguousarray(values).ravel()

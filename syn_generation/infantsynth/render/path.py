@@ -29,11 +29,8 @@ Array = np.ndarray
 
 logger = logging.getLogger("fidip")
 
-VARIANTS = {
-    "cuda": "cuda_ad_rgb",
-    "llvm": "llvm_ad_rgb",
-    "scalar": "scalar_rgb",
-}  # fastest first; names of mitsuba
+# fastest first; names of mitsuba
+VARIANTS = {"cuda": "cuda_ad_rgb", "llvm": "llvm_ad_rgb", "scalar": "scalar_rgb"}
 _REMEDY = {
     "cuda": "it needs an NVIDIA GPU and driver",
     "llvm": "it needs LLVM 17 or newer (Debian, Ubuntu: apt-get install libllvm19), or DRJIT_LIBLLVM_PATH that names it",
@@ -177,8 +174,11 @@ class PathRenderer:
         scene = mi.load_dict(mitsuba_scene.scene_dict(mi, spec, self.samples))
         traced = np.array(mi.render(scene, spp=self.samples, seed=seed % 2**32), dtype=np.float32)
         if count := np.count_nonzero(~np.isfinite(traced).all(axis=-1)):
-            logger.warning("scene %s: the path tracer gave no finite value for %d pixels; they are black",
-                           spec.info.get("seed", "without a seed"), count)  # fmt: skip
+            logger.warning(
+                "scene %s: the path tracer gave no finite value for %d pixels; they are black",
+                spec.info.get("seed", "without a seed"),
+                count,
+            )
         traced = np.nan_to_num(traced, nan=0.0, posinf=0.0, neginf=0.0)
         return np.maximum(traced[..., :3], 0), traced[..., 3]
 

@@ -171,9 +171,8 @@ def rasterise(camera: Camera, meshes: Sequence[Mesh], supersample: int = 1) -> B
 def enlarged(camera: Camera, factor: int) -> Camera:
     """The same view with ``factor`` times as many pixels each way."""
     scale = np.diag([factor, factor, 1.0])
-    scale[:2, 2] = (
-        factor - 1
-    ) / 2  # the picture's border stays half a pixel, now a smaller one, before the first
+    # the picture's border stays half a pixel, now a smaller one, before the first
+    scale[:2, 2] = (factor - 1) / 2
     size = camera.width * factor, camera.height * factor
     return Camera(scale @ camera.intrinsics, camera.rotation, camera.translation, *size)
 
