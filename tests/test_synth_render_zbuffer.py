@@ -6,7 +6,7 @@ from synth_render import mannequin, matt, posed, square
 
 from fidip.errors import DataError
 from infantsynth.annotate import label_keypoints
-from infantsynth.render.zbuffer import enlarged, rasterise, visible_fraction
+from infantsynth.render.zbuffer import enlarged, rasterise, visible_shares
 from infantsynth.spec import Mesh, look_at
 
 LEFT_WRIST, RIGHT_WRIST = 9, 10
@@ -112,6 +112,7 @@ def test_half_a_board_lets_half_of_the_points_through():
     board = square(matt([1, 1, 1]), side=1.0, depth=-0.5)
     board.vertices[:, 0] += 0.5  # covers x > 0
     buffers = rasterise(camera, [board])
-    assert visible_fraction(camera, buffers, points, normals) == pytest.approx(0.5, abs=0.02)
-    assert visible_fraction(camera, buffers, points, -normals) == 0.0
-    assert visible_fraction(camera, buffers, points + [5, 0, 0], normals) == 0.0
+    patches = [np.arange(len(points))]
+    assert visible_shares(camera, buffers, points, normals, patches)[0] == pytest.approx(0.5, abs=0.02)
+    assert visible_shares(camera, buffers, points, -normals, patches)[0] == 0.0
+    assert visible_shares(camera, buffers, points + [5, 0, 0], normals, patches)[0] == 0.0

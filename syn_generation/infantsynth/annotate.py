@@ -11,7 +11,7 @@ import numpy as np
 from pycocotools import mask as coco_mask
 
 from fidip.errors import DataError
-from infantsynth.render.zbuffer import Buffers, rasterise, visible_fraction
+from infantsynth.render.zbuffer import Buffers, rasterise, visible_shares
 from infantsynth.spec import WORN, Mesh, SceneSpec
 
 Array = np.ndarray
@@ -76,8 +76,8 @@ def label_keypoints(spec: SceneSpec, buffers: Buffers) -> Array:
     xy, _ = camera.project(body.keypoints)
     inside = camera.inside(xy)
     bare = replace(buffers, depth=skin_depth(spec, buffers))
-    seen = [visible_fraction(camera, bare, body.vertices[near], body.normals[near]) for near in body.skin]
-    visibility = np.where(inside, np.where(np.array(seen) > VISIBLE_SHARE, 2, 1), 0)
+    seen = visible_shares(camera, bare, body.vertices, body.normals, body.skin)
+    visibility = np.where(inside, np.where(seen > VISIBLE_SHARE, 2, 1), 0)
     labels = np.column_stack([np.round(xy, 3), visibility])
     labels[~inside] = 0
     return labels

@@ -16,7 +16,6 @@ from typing import IO, Any, Protocol
 
 import cv2
 import joblib
-import torch
 
 from fidip.errors import ConfigError, DataError, FidipError
 from fidip.progress import progress
@@ -357,6 +356,8 @@ def _engine(crew: Crew, stack: contextlib.ExitStack) -> Any:
 @contextlib.contextmanager
 def _one_thread() -> Iterator[None]:
     """Pictures are independent: a process for each core beats threads, and sums keep their order."""
+    import torch  # here, as it takes seconds to load and --help needs it not
+
     before = torch.get_num_threads(), cv2.getNumThreads()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)

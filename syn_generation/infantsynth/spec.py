@@ -169,6 +169,11 @@ class SceneSpec:
     info: dict[str, Any] = field(default_factory=dict)
 
 
+def face_edges(faces: Array) -> Array:
+    """List the edges (3 F, 2) of faces (F, 3), each in the order in which its face has it."""
+    return np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+
+
 def face_normals(vertices: Array, faces: Array) -> Array:
     """Compute normals (F, 3) by the right-hand rule, as long as twice the face's area."""
     a, b, c = (vertices[faces[:, corner]] for corner in range(3))

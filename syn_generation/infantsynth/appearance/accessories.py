@@ -266,15 +266,18 @@ def add_extras(studio: Studio, vertices: Array, outfit: Outfit, chest: Chest) ->
             cloth = chest.cloth("plain").swatch
             meshes += [mitten(studio, vertices, side, cloth, rng) for side in _SIDES]
         else:
-            cloth = outfit.garments[0].cloth if name == "feet" else chest.cloth(_sock_cloth(rng)).swatch
+            cloth = _sock_cloth(name, outfit, chest)
             top = min(rng.uniform(0.72, 0.92), 0.95) if name == "socks" else 0.95
             top = max(top, _hem(studio, outfit) - 0.03)
             meshes += [sock(studio, vertices, side, cloth, top, rng) for side in _SIDES]
     return meshes
 
 
-def _sock_cloth(rng: np.random.Generator) -> str:
-    return str(rng.choice(["rib", "plain", "stripes"], p=[0.45, 0.35, 0.2]))
+def _sock_cloth(name: str, outfit: Outfit, chest: Chest) -> Swatch:
+    """Choose the cloth of socks, or that of the sleeper for its feet."""
+    if name == "feet":
+        return outfit.garments[0].cloth
+    return chest.cloth(str(chest.rng.choice(["rib", "plain", "stripes"], p=[0.45, 0.35, 0.2]))).swatch
 
 
 def _hem(studio: Studio, outfit: Outfit) -> float:

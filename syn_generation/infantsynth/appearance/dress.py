@@ -73,7 +73,8 @@ def dress(
     for index, (garment, cloth) in enumerate(zip(garments, painted, strict=True)):
         shell = make_shell(studio.anatomy, studio.fabric, wearer, garment, rng)
         above = garments[index + 1 :]
-        worn.append(sew(studio.anatomy, studio.fabric, shell, garment, _material(garment, cloth), above))
+        material = Material(cloth.color, garment.cloth.roughness, 0.2, garment.cloth.sheen, cloth.relief)
+        worn.append(sew(studio.anatomy, studio.fabric, shell, garment, material, above))
         wearer = over(studio.fabric, wearer, shell, garment.inside(studio.anatomy, studio.fabric.at))
     worn += add_extras(studio, vertices, look.outfit, chest)
     _underlay(studio, canvas, garments, painted)
@@ -103,10 +104,6 @@ def _rest_shape(body: Any, betas: Array) -> Array:
         shape = torch.as_tensor(np.asarray(betas), dtype=torch.float32)[None]
         still = torch.zeros(1, len(body.joint_names), 3)
         return np.asarray(body(shape, still, torch.zeros(1, 3)).vertices[0].numpy())
-
-
-def _material(garment: Garment, cloth: Canvas) -> Material:
-    return Material(cloth.color, garment.cloth.roughness, 0.2, garment.cloth.sheen, cloth.relief)
 
 
 def _underlay(studio: Studio, canvas: Canvas, garments: tuple[Garment, ...], painted: list[Canvas]) -> None:

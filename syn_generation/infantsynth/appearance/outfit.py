@@ -286,11 +286,10 @@ def draw_outfit(anatomy: Anatomy, chest: Chest) -> Outfit:
 
 
 def draw_extras(adult: bool, outfit: str, rng: np.random.Generator) -> tuple[str, ...]:
-    """Names of what goes with an outfit: "socks", "feet" (of a sleeper), "mittens", "hat", "headband", "pacifier"."""
-    return _of_adults(rng) if adult else _of_infants(outfit, rng)
-
-
-def _of_infants(outfit: str, rng: np.random.Generator) -> tuple[str, ...]:
+    """Draw what goes with an outfit: "socks", "feet" (of a sleeper), "mittens", "hat", "headband", "pacifier"."""
+    if adult:
+        socks = ("socks",) if rng.random() < 0.9 else ()
+        return (*socks, "hat") if rng.random() < 0.08 else socks
     extras = []
     if outfit == "sleeper" and rng.random() < 0.6:
         extras.append("feet")
@@ -304,8 +303,3 @@ def _of_infants(outfit: str, rng: np.random.Generator) -> tuple[str, ...]:
     if outfit == "sleeper" and rng.random() < 0.12:
         extras.append("mittens")
     return tuple(extras)
-
-
-def _of_adults(rng: np.random.Generator) -> tuple[str, ...]:
-    socks = ("socks",) if rng.random() < 0.9 else ()
-    return (*socks, "hat") if rng.random() < 0.08 else socks

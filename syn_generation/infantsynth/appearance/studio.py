@@ -11,7 +11,7 @@ from scipy.sparse.csgraph import connected_components
 
 from fidip.errors import DataError
 from infantsynth.appearance.anatomy import PARTS, Anatomy, Coordinates, panel, part_axis, study
-from infantsynth.spec import face_normals
+from infantsynth.spec import face_edges, face_normals
 
 Array = np.ndarray
 
@@ -114,7 +114,8 @@ def unwrap(anatomy: Anatomy, faces: Array) -> tuple[Array, Array, Array]:
     Each part of the body is seen from four sides round its axis and from both ends; faces that look the same way
     and hang together make a chart.
     """
-    part = _majority(anatomy.at.part[faces])
+    parts = anatomy.at.part[faces]
+    part = np.where(parts[:, 1] == parts[:, 2], parts[:, 1], parts[:, 0])
     way, flat = _project(anatomy, faces, part)
     chart = _charts(faces, part * 6 + way)
     count = int(chart.max()) + 1
@@ -131,10 +132,6 @@ def unwrap(anatomy: Anatomy, faces: Array) -> tuple[Array, Array, Array]:
     corner, scale = _pack(high - low)
     coords = (corner[owner] + (place - low[owner]) * scale).astype(np.float32)
     return (used % len(anatomy.at.rest)).astype(np.int32), coords, uv_faces.astype(np.int32)
-
-
-def _majority(parts: Array) -> Array:
-    return np.where(parts[:, 1] == parts[:, 2], parts[:, 1], parts[:, 0])
 
 
 def _project(anatomy: Anatomy, faces: Array, part: Array) -> tuple[Array, Array]:
@@ -163,7 +160,7 @@ def _project(anatomy: Anatomy, faces: Array, part: Array) -> tuple[Array, Array]
 
 def _charts(faces: Array, group: Array) -> Array:
     """Number of the connected patch of equal ``group`` that each face belongs to, (F,)."""
-    edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1)
+    edges = np.sort(face_edges(faces), axis=1)
     owner = np.tile(np.arange(len(faces)), 3)
     order = np.lexsort((edges[:, 1], edges[:, 0]))
     same = (edges[order][1:] == edges[order][:-1]).all(axis=1)
@@ -237,7 +234,8 @@ def weave(anatomy: Anatomy, atlas: Atlas) -> Fabric:
     bare = (at.head > 0.95) | (at.hand > 0.8) | (at.foot > 0.8)
     vertex_faces = atlas.vertex[atlas.faces]
     uv_faces = atlas.faces[~bare[vertex_faces].all(axis=1)]
-    split, uv_faces = _renumber(uv_faces)
+    split, uv_faces = np.unique(uv_faces, return_inverse=True)
+    uv_faces = uv_faces.reshape(-1, 3)
     coords, vertex = atlas.coords[split], atlas.vertex[split]
     old, faces = np.unique(vertex[uv_faces], return_inverse=True)
     faces = faces.reshape(-1, 3)
@@ -252,7 +250,7 @@ def weave(anatomy: Anatomy, atlas: Atlas) -> Fabric:
     carry = vstack([pick, halves @ pick], format="csr")
     new_split = np.zeros(len(split) + len(uv_ends), dtype=np.int64)
     new_split[fine_uv_faces] = fine_faces  # same order of corners in both
-    edges = _unique_edges(fine_faces)
+    edges = np.unique(np.sort(face_edges(fine_faces), axis=1), axis=0)
     return Fabric(
         old=old,
         ends=ends,
@@ -268,20 +266,10 @@ def weave(anatomy: Anatomy, atlas: Atlas) -> Fabric:
     )
 
 
-def _renumber(faces: Array) -> tuple[Array, Array]:
-    used, inverse = np.unique(faces, return_inverse=True)
-    return used, inverse.reshape(-1, 3)
-
-
-def _unique_edges(faces: Array) -> Array:
-    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
-    return np.unique(np.sort(edges, axis=1), axis=0)
-
-
 def _halve(faces: Array) -> tuple[Array, Array]:
     """Cut each face in four: ends (M, 2) of the halved edges, and the new faces."""
     count = int(faces.max()) + 1
-    edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1)
+    edges = np.sort(face_edges(faces), axis=1)
     ends, inverse = np.unique(edges, axis=0, return_inverse=True)
     ab, bc, ca = inverse.reshape(3, -1) + count
     a, b, c = faces.T

@@ -9,7 +9,7 @@ from infantsynth.appearance.anatomy import PARTS, Anatomy, panel
 from infantsynth.appearance.garment import Garment
 from infantsynth.appearance.studio import Fabric
 from infantsynth.appearance.swatch import solid_noise
-from infantsynth.spec import Material, Mesh, vertex_normals
+from infantsynth.spec import Material, Mesh, face_edges, vertex_normals
 
 Array = np.ndarray
 
@@ -102,7 +102,7 @@ def rim(faces: Array, place: Array) -> Array:
 
     place (G,): number of the place of each vertex; those that a texture seam parts have the same.
     """
-    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).astype(np.int64)
+    edges = face_edges(faces).astype(np.int64)
     placed = place[edges].astype(np.int64)
     span = int(placed.max(initial=0)) + 1
     forth = placed[:, 0] * span + placed[:, 1]
@@ -267,10 +267,11 @@ def sew(
         band = piece.trim(trim.width * anatomy.scale - garment.edges[name](anatomy, fabric.at)[fabric.split])
         if len(band.faces):
             meshes.append(_solid(fabric, band, shell, BAND_THICKNESS * anatomy.cloth_scale, anatomy.scale))
-    vertices, faces, coords, source = (
-        np.concatenate([*arrays]) for arrays in zip(*_offset_faces(meshes), strict=True)
-    )
-    return Mesh("garment", vertices, faces, material, coords, source)
+    starts = np.cumsum([0, *(len(mesh[0]) for mesh in meshes[:-1])])
+    vertices, faces, coords, source = (list(arrays) for arrays in zip(*meshes, strict=True))
+    faces = [(part + start).astype(np.int32) for part, start in zip(faces, starts, strict=True)]
+    joined = [np.concatenate(arrays) for arrays in (vertices, faces, coords, source)]
+    return Mesh("garment", joined[0], joined[1], material, joined[2], joined[3])
 
 
 def make_shell(
@@ -351,11 +352,3 @@ def _identity(carry: csr_matrix, vertex: Array) -> Array:
     lots = np.random.default_rng(0).random(int(vertex.max()) + 1)
     place = np.round(carry.astype(np.float64) @ lots[vertex], 5)
     return np.unique(place, return_inverse=True)[1].reshape(-1)
-
-
-def _offset_faces(meshes: list[tuple[Array, Array, Array, Array]]) -> list[tuple[Array, Array, Array, Array]]:
-    starts = np.cumsum([0, *(len(mesh[0]) for mesh in meshes)])
-    return [
-        (vertices, (faces + start).astype(np.int32), coords, source)
-        for (vertices, faces, coords, source), start in zip(meshes, starts, strict=False)
-    ]

@@ -2,15 +2,19 @@
 
 from collections.abc import Mapping
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from fidip.errors import DataError
 from infantsynth.body.model import BodyData, BodyModel, UvMap
+from infantsynth.body.smpl import load_smpl
 
 Array = np.ndarray
 
 PACKAGED = ("infant", "adult")
+SUFFIXES = (".pkl", ".npz")  # of bodies that come as files
 
 
 class PackagedBody(BodyModel):
@@ -30,6 +34,15 @@ class PackagedBody(BodyModel):
             nearest = int(np.abs(self._months - months).argmin())
             median = median + self._spreads[nearest] @ rng.standard_normal(self._spreads.shape[-1])
         return median.astype(np.float32)
+
+
+def load_body(name: str | Path) -> BodyModel:
+    """Load the body "infant" or "adult", which come with the package, or the file of a SMIL or SMPL body. Raises DataError."""
+    if name in PACKAGED:
+        return load_packaged(str(name))
+    if Path(name).suffix not in SUFFIXES:
+        raise DataError(f"body {str(name)!r} is neither {' nor '.join(PACKAGED)} nor a file (.pkl, .npz)")
+    return load_smpl(Path(name))
 
 
 def load_packaged(name: str) -> PackagedBody:

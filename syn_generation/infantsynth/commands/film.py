@@ -12,21 +12,16 @@ import argparse
 import sys
 from dataclasses import replace
 
-from infantsynth.commands.options import add_labels, add_look, add_work, labels_of, look_of, order_of
+from infantsynth.commands.options import add_labels, add_look, add_work, adder, labels_of, look_of, order_of
 
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
-    add = parser.add_argument
-    add("--seconds", type=float, default=4.0, metavar="S", help="length, in seconds (default: %(default)s)")
-    add("--rate", type=float, default=15.0, metavar="FPS", help="frames per second (default: %(default)s)")
-    add(
-        "--vigour",
-        type=float,
-        default=1.0,
-        metavar="F",
-        help="factor on how far limbs swing; 0 keeps them still (default: %(default)s)",
-    )
+    add = adder(parser)
+    add("--seconds", text="length, in seconds", type=float, default=4.0, metavar="S")
+    add("--rate", text="frames per second", type=float, default=15.0, metavar="FPS")
+    vigour = "factor on how far limbs swing; 0 keeps them still"
+    add("--vigour", text=vigour, type=float, default=1.0, metavar="F")
     add_labels(parser, split="film")
     add_look(parser, mode="path")
     add_work(parser)

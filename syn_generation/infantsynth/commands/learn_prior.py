@@ -11,6 +11,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from infantsynth.commands.options import adder
+
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
@@ -21,48 +23,22 @@ def register(parser: argparse.ArgumentParser) -> None:
     source.add_argument(
         "--authored", type=int, metavar="N", help="learn from N draws of the authored postures"
     )
-    add = parser.add_argument
+    add = adder(parser)
     add(
         "--body",
+        text="body of the fits: infant, adult or a SMIL or SMPL file",
         default="infant",
         metavar="NAME|FILE",
-        help="body of the fits: infant, adult or a SMIL or SMPL file (default: %(default)s)",
     )
-    add(
-        "--components",
-        type=int,
-        default=1,
-        metavar="N",
-        help="number of Gaussians in the mixture (default: %(default)s)",
-    )
-    add(
-        "--hold",
-        type=float,
-        metavar="N",
-        help="poses that the hand-set deviations count as (default: number of angles)",
-    )
-    add(
-        "--max-error",
-        type=float,
-        default=1.5,
-        metavar="PERCENT",
-        help="leave out fits of a larger mean error, in per cent of the box's diagonal (default: %(default)s)",
-    )
-    add("--no-mirror", action="store_true", help="do not add the mirror image of each pose")
-    add(
-        "--seed",
-        type=int,
-        default=0,
-        help="seed of the draws and of the mixture's start (default: %(default)s)",
-    )
-    add(
-        "--out",
-        "--output",
-        type=Path,
-        default=Path("priors/learned.npz"),
-        metavar="FILE",
-        help="write the prior to this file (default: %(default)s)",
-    )
+    add("--components", text="number of Gaussians in the mixture", type=int, default=1, metavar="N")
+    hold = "poses that the hand-set deviations count as (default: number of angles)"
+    add("--hold", text=hold, type=float, metavar="N")
+    error = "leave out fits of a larger mean error, in per cent of the box's diagonal"
+    add("--max-error", text=error, type=float, default=1.5, metavar="PERCENT")
+    add("--no-mirror", text="do not add the mirror image of each pose", action="store_true")
+    add("--seed", text="seed of the draws and of the mixture's start", type=int, default=0)
+    out = "write the prior to this file"
+    add("--out", "--output", text=out, type=Path, default=Path("priors/learned.npz"), metavar="FILE")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -1,6 +1,7 @@
 """Define the options that the commands for labelled sets share, and what they become."""
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,207 +17,95 @@ from infantsynth.shards import BACKENDS, Crew
 VARIANTS = ("auto", "cuda", "llvm", "scalar")
 
 
+def adder(group: Any) -> Callable[..., None]:
+    """Make a function that adds an option to a parser or a group of it, its default at the end of its help text."""
+
+    def add(*flags: str, text: str, **settings: Any) -> None:
+        told = "(default" in text or settings.get("default") in (None, "", ())
+        group.add_argument(*flags, help=text if told else f"{text} (default: %(default)s)", **settings)
+
+    return add
+
+
 def add_look(parser: argparse.ArgumentParser, mode: str) -> None:
     """Add renderer, body and the user's own folders; ``mode`` is the default one."""
-    add = parser.add_argument_group("images").add_argument
-    add(
-        "--mode",
-        choices=MODES,
-        default=mode,
-        help="render by path tracing, or plain and fast (default: %(default)s)",
-    )
+    add = adder(parser.add_argument_group("images"))
+    add("--mode", text="render by path tracing, or plain and fast", choices=MODES, default=mode)
     add(
         "--body",
+        text="show an infant, an adult, or this SMIL or SMPL file",
         default="infant",
         metavar="NAME|FILE",
-        help="show this body: infant, adult, or a SMIL or SMPL file (default: %(default)s)",
     )
-    add(
-        "--size",
-        type=int,
-        nargs=2,
-        default=(640, 480),
-        metavar=("W", "H"),
-        help="width and height of images, in px (default: 640 480)",
-    )
-    add(
-        "--samples",
-        type=int,
-        default=0,
-        metavar="N",
-        help="path: paths a pixel (default: 16); raster: subpixels each way (default: 2)",
-    )
+    size = "width and height of images, in px (default: 640 480)"
+    add("--size", text=size, type=int, nargs=2, default=(640, 480), metavar=("W", "H"))
+    samples = "path: paths a pixel (default: 16); raster: subpixels each way (default: 2)"
+    add("--samples", text=samples, type=int, default=0, metavar="N")
     add(
         "--variant",
+        text="compute mode path so; auto takes the fastest that works",
         choices=VARIANTS,
         default="auto",
-        help="compute mode path this way; auto takes the fastest that works (default: %(default)s)",
     )
-    add("--no-denoise", action="store_true", help="leave the noise of path tracing in")
-    add("--no-effects", action="store_true", help="leave out a camera's noise, blur and tone")
-    add(
-        "--textures",
-        default="",
-        metavar="DIR",
-        help="use your own surfaces, in sub-folders named for what they show (default: procedural ones)",
-    )
-    add(
-        "--lights",
-        default="",
-        metavar="DIR",
-        help="use your own environment images, .hdr or .exr (default: procedural ones)",
-    )
-    add(
-        "--backgrounds",
-        default="",
-        metavar="DIR",
-        help="put bodies over your own photographs without persons (default: procedural ones)",
-    )
+    add("--no-denoise", text="leave the noise of path tracing in", action="store_true")
+    add("--no-effects", text="leave out a camera's noise, blur and tone", action="store_true")
+    textures = "use your own surfaces, in sub-folders named for what they show (default: procedural ones)"
+    add("--textures", text=textures, default="", metavar="DIR")
+    lights = "use your own environment images, .hdr or .exr (default: procedural ones)"
+    add("--lights", text=lights, default="", metavar="DIR")
+    backgrounds = "put bodies over your own photographs without persons (default: procedural ones)"
+    add("--backgrounds", text=backgrounds, default="", metavar="DIR")
 
 
 def add_scene(parser: argparse.ArgumentParser) -> None:
     """Add what is in the scenes."""
-    add = parser.add_argument_group("scenes").add_argument
-    add(
-        "--place",
-        choices=SCENE_MODES,
-        default="",
-        help="show a room, or bodies over a photograph (default: scene in mode path, photo in mode raster)",
-    )
-    add(
-        "--postures",
-        nargs="+",
-        default=(),
-        choices=POSTURES,
-        metavar="NAME",
-        help=f"draw only these postures of {', '.join(POSTURES)} (default: all)",
-    )
-    add(
-        "--months",
-        type=float,
-        nargs=2,
-        default=(0.0, 12.0),
-        metavar=("LOW", "HIGH"),
-        help="youngest and oldest age, in months (default: 0 12)",
-    )
-    add(
-        "--rotation",
-        choices=ROTATIONS,
-        default="uniform",
-        help="orient bodies over photographs this way (default: %(default)s)",
-    )
-    add(
-        "--blanket",
-        type=float,
-        default=0.25,
-        metavar="SHARE",
-        help="share of images with a blanket, 0 to 1 (default: %(default)s)",
-    )
-    add(
-        "--toys",
-        type=float,
-        default=0.6,
-        metavar="SHARE",
-        help="share of images with toys, 0 to 1 (default: %(default)s)",
-    )
-    add(
-        "--fits",
-        default="",
-        metavar="PATH",
-        help="take poses from this npz file or folder of `fidip fit` (default: authored poses)",
-    )
-    add(
-        "--fit-share",
-        type=float,
-        default=0.5,
-        metavar="SHARE",
-        help="share of images with a pose from --fits, 0 to 1 (default: %(default)s)",
-    )
-    add(
-        "--fit-noise",
-        type=float,
-        default=0.1,
-        metavar="RAD",
-        help="noise added to the joints of --fits, in rad (default: %(default)s)",
-    )
+    add = adder(parser.add_argument_group("scenes"))
+    place = "show a room, or bodies over a photograph (default: scene in mode path, photo in mode raster)"
+    add("--place", text=place, choices=SCENE_MODES, default="")
+    postures = f"draw only these postures of {', '.join(POSTURES)} (default: all)"
+    add("--postures", text=postures, nargs="+", default=(), choices=POSTURES, metavar="NAME")
+    months = "youngest and oldest age, in months (default: 0 12)"
+    add("--months", text=months, type=float, nargs=2, default=(0.0, 12.0), metavar=("LOW", "HIGH"))
+    add("--rotation", text="orient bodies over photographs so", choices=ROTATIONS, default="uniform")
+    add("--blanket", text="share of images with a blanket, 0 to 1", type=float, default=0.25, metavar="SHARE")
+    add("--toys", text="share of images with toys, 0 to 1", type=float, default=0.6, metavar="SHARE")
+    fits = "take poses from this npz file or folder of `fidip fit` (default: authored poses)"
+    add("--fits", text=fits, default="", metavar="PATH")
+    share = "share of images with a pose from --fits, 0 to 1"
+    add("--fit-share", text=share, type=float, default=0.5, metavar="SHARE")
+    add("--fit-noise", text="noise added to joints of --fits, in rad", type=float, default=0.1, metavar="RAD")
 
 
 def add_labels(parser: argparse.ArgumentParser, split: str) -> None:
     """Add where the set goes, its names and labels; ``split`` is the default name."""
-    add = parser.add_argument_group("files and labels").add_argument
-    add(
-        "--out",
-        "--output",
-        type=Path,
-        required=True,
-        metavar="DIR",
-        help="write annotations/ and images/ below this folder",
-    )
-    add("--split", default=split, metavar="NAME", help="name of the set (default: %(default)s)")
-    add("--seed", type=int, default=0, help="seed; another one gives other images (default: %(default)s)")
-    add(
-        "--first-id",
-        type=int,
-        default=10001,
-        metavar="N",
-        help="id of the first image (default: %(default)s)",
-    )
-    add("--prefix", default="train", metavar="NAME", help="beginning of file names (default: %(default)s)")
-    add(
-        "--quality",
-        type=int,
-        nargs=2,
-        default=(70, 96),
-        metavar=("LOW", "HIGH"),
-        help="lowest and highest quality of the JPEGs, 1 to 100 (default: 70 96)",
-    )
-    add("--depth", action="store_true", help="write depth maps too (16 bit PNG, in mm)")
-    add("--parts", action="store_true", help="write maps of body parts too (PNG)")
-    add(
-        "--space",
-        action="store_true",
-        help="add keypoints and joints in m, and the camera, to the annotations",
-    )
-    add("--webdataset", action="store_true", help="write tar files for WebDataset too")
+    add = adder(parser.add_argument_group("files and labels"))
+    out = "write annotations/ and images/ below this folder"
+    add("--out", "--output", text=out, type=Path, required=True, metavar="DIR")
+    add("--split", text="name of the set", default=split, metavar="NAME")
+    add("--seed", text="seed; another one gives other images", type=int, default=0)
+    add("--first-id", text="id of the first image", type=int, default=10001, metavar="N")
+    add("--prefix", text="beginning of file names", default="train", metavar="NAME")
+    quality = "lowest and highest quality of the JPEGs, 1 to 100 (default: 70 96)"
+    add("--quality", text=quality, type=int, nargs=2, default=(70, 96), metavar=("LOW", "HIGH"))
+    add("--depth", text="write depth maps too (16 bit PNG, in mm)", action="store_true")
+    add("--parts", text="write maps of body parts too (PNG)", action="store_true")
+    space = "add keypoints and joints in m, and the camera, to the annotations"
+    add("--space", text=space, action="store_true")
+    add("--webdataset", text="write tar files for WebDataset too", action="store_true")
 
 
 def add_work(parser: argparse.ArgumentParser) -> None:
     """Add who does the work."""
-    add = parser.add_argument_group("work").add_argument
-    add(
-        "--workers",
-        type=int,
-        default=joblib.cpu_count(),
-        metavar="N",
-        help="number of processes (default: %(default)s, the cores of this machine)",
-    )
-    add(
-        "--backend",
-        choices=BACKENDS,
-        default="local",
-        help="run on this machine, or on many by dask or ray (default: %(default)s)",
-    )
-    add(
-        "--address",
-        default="",
-        metavar="HOST:PORT",
-        help="address of the dask or ray scheduler (default: start a local one)",
-    )
-    add(
-        "--part",
-        type=_part,
-        default=(1, 1),
-        metavar="K/N",
-        help="make only the K-th of N parts, e.g. in an array of jobs (default: 1/1)",
-    )
-    add(
-        "--shard-size",
-        type=int,
-        default=20,
-        metavar="N",
-        help="number of images that are kept or lost together (default: %(default)s)",
-    )
-    add("--retry-failed", action="store_true", help="make shards with failed images again")
+    add = adder(parser.add_argument_group("work"))
+    workers = "number of processes (default: %(default)s, the cores of this machine)"
+    add("--workers", text=workers, type=int, default=joblib.cpu_count(), metavar="N")
+    add("--backend", text="run on this machine, or on many by dask or ray", choices=BACKENDS, default="local")
+    address = "address of the dask or ray scheduler (default: start a local one)"
+    add("--address", text=address, default="", metavar="HOST:PORT")
+    part = "make only the K-th of N parts, e.g. in an array of jobs (default: 1/1)"
+    add("--part", text=part, type=_part, default=(1, 1), metavar="K/N")
+    add("--shard-size", text="number of images kept or lost together", type=int, default=20, metavar="N")
+    add("--retry-failed", text="make shards with failed images again", action="store_true")
 
 
 def _part(text: str) -> tuple[int, int]:

@@ -11,37 +11,28 @@ import argparse
 import sys
 from pathlib import Path
 
+from infantsynth.commands.options import adder
+
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
-    add = parser.add_argument
+    add = adder(parser)
     add(
         "--root",
+        text="read annotations/ and images/ below this folder",
         type=Path,
         required=True,
         metavar="DIR",
-        help="read annotations/ and images/ below this folder",
     )
-    add("--split", default="train_synthetic", metavar="NAME", help="name of the split (default: %(default)s)")
-    add(
-        "--count",
-        type=int,
-        default=40,
-        metavar="N",
-        help="number of images, evenly spread over the split (default: %(default)s)",
-    )
-    add("--columns", type=int, default=8, metavar="N", help="number of images a row (default: %(default)s)")
-    add("--tile", type=int, default=240, metavar="PX", help="side of an image, in px (default: %(default)s)")
-    add("--posture", default="", metavar="NAME", help="show only this posture, e.g. Supine (default: all)")
-    add("--no-joints", action="store_true", help="draw no keypoints")
-    add("--outline", action="store_true", help="draw the outline and the box too")
-    add(
-        "--out",
-        "--output",
-        type=Path,
-        metavar="FILE",
-        help="write the sheet to this file (default: ROOT/preview_SPLIT.png)",
-    )
+    add("--split", text="name of the split", default="train_synthetic", metavar="NAME")
+    add("--count", text="number of images, evenly spread over the split", type=int, default=40, metavar="N")
+    add("--columns", text="number of images a row", type=int, default=8, metavar="N")
+    add("--tile", text="side of an image, in px", type=int, default=240, metavar="PX")
+    add("--posture", text="show only this posture, e.g. Supine (default: all)", default="", metavar="NAME")
+    add("--no-joints", text="draw no keypoints", action="store_true")
+    add("--outline", text="draw the outline and the box too", action="store_true")
+    out = "write the sheet to this file (default: ROOT/preview_SPLIT.png)"
+    add("--out", "--output", text=out, type=Path, metavar="FILE")
 
 
 def run(args: argparse.Namespace) -> int:

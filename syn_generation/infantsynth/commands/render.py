@@ -11,31 +11,22 @@ Example:
 import argparse
 import sys
 
-from infantsynth.commands.options import add_labels, add_look, add_work, labels_of, look_of, order_of
+from infantsynth.commands.options import add_labels, add_look, add_work, adder, labels_of, look_of, order_of
 from infantsynth.turntable import ROTATIONS, TurntableRecipe
 
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
-    parser.add_argument(
+    add = adder(parser)
+    add(
         "--fits",
+        text="read fits from this npz file, or from all in this folder",
         required=True,
         metavar="PATH",
-        help="read fits from this npz file, or from all in this folder",
     )
-    parser.add_argument(
-        "--turns",
-        type=int,
-        default=10,
-        metavar="N",
-        help="number of images of each fit (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--rotation",
-        choices=ROTATIONS,
-        default="legacy",
-        help="turn bodies by the published sweep, uniformly, or not at all (default: %(default)s)",
-    )
+    add("--turns", text="number of images of each fit", type=int, default=10, metavar="N")
+    rotation = "turn bodies by the published sweep, uniformly, or not at all"
+    add("--rotation", text=rotation, choices=ROTATIONS, default="legacy")
     add_labels(parser, split="train_rendered")
     add_look(parser, mode="raster")
     add_work(parser)

@@ -117,16 +117,12 @@ def _pairs(names: Sequence[str]) -> Tensor:
     core = {"head", "trunk_left", "trunk_right"}
     apart = []
     for (i, one), (j, other) in combinations(enumerate(names), 2):
-        beside = "head" in (one, other) and _upper_arm(one, other)
+        # an arm lifted beside the head touches it
+        beside = "head" in (one, other) and (one + other).count("upper_arm") > 0
         if {one, other} <= core or _neighbours(one, other) or beside:
             continue
         apart.append((i, j))
     return torch.tensor(apart).T
-
-
-def _upper_arm(one: str, other: str) -> bool:
-    # an arm lifted beside the head touches it
-    return one.endswith("upper_arm") or other.endswith("upper_arm")
 
 
 def _neighbours(one: str, other: str) -> bool:

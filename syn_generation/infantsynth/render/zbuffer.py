@@ -13,6 +13,7 @@ Array = np.ndarray
 SLACK = 1e-9  # px; a pixel centre this close to an edge belongs to the triangles of both sides: no seam leaks
 CHUNK = 1 << 17  # pixels drawn at once: few enough to stay near the processor
 NOTHING = -1
+TOLERANCE = 0.005  # m that may lie before a vertex that is seen
 NEAR = 0.01  # m; nothing nearer than this is drawn
 
 
@@ -177,25 +178,27 @@ def enlarged(camera: Camera, factor: int) -> Camera:
     return Camera(scale @ camera.intrinsics, camera.rotation, camera.translation, *size)
 
 
-def visible_fraction(
-    camera: Camera, buffers: Buffers, points: Array, normals: Array, tolerance_m: float | Array = 0.005
-) -> float:
-    """Fraction 0..1 of skin points (N, 3) m with normals (N, 3) turned to the camera that the camera sees.
+def visible_shares(
+    camera: Camera, buffers: Buffers, vertices: Array, normals: Array, patches: Sequence[Array]
+) -> Array:
+    """Measure the share 0..1 of each patch of skin that the camera sees, of the part that faces it; (len(patches),).
 
-    A point is seen when nothing lies more than ``tolerance_m`` (one or (N,), m) in front of it at one of the
-    four pixel centres around it; points outside the picture are not. 0 where no point faces the camera.
+    vertices (V, 3) m, normals (V, 3); patches: indices of vertices. A vertex is seen when nothing lies more than
+    ``TOLERANCE`` in front of it at one of the four pixel centres around it; outside the image none is. 0 where none
+    of a patch faces the camera.
     """
-    facing = np.sum((camera.centre - points) * normals, axis=-1) > 0
-    if not facing.any():
-        return 0.0
-    xy, depth = camera.project(points[facing])
+    near = np.concatenate(patches)
+    owner = np.repeat(np.arange(len(patches)), [len(patch) for patch in patches])
+    facing = np.sum((camera.centre - vertices[near]) * normals[near], axis=-1) > 0
+    owner = owner[facing]
+    xy, depth = camera.project(vertices[near][facing])
     inside = camera.inside(xy)
     corner = np.floor(np.where(inside[:, None], xy, 0)).astype(np.int64)
     column = np.clip(corner[:, 0, None] + [0, 1, 0, 1], 0, camera.width - 1)
     row = np.clip(corner[:, 1, None] + [0, 0, 1, 1], 0, camera.height - 1)
-    behind = buffers.depth[row, column].max(axis=1)
-    allowed = np.broadcast_to(tolerance_m, facing.shape)[facing]
-    return float(np.mean(inside & (behind >= depth - allowed)))
+    seen = inside & (buffers.depth[row, column].max(axis=1) >= depth - TOLERANCE)
+    count = np.bincount(owner, minlength=len(patches))
+    return np.bincount(owner, seen, len(patches)) / np.maximum(count, 1)
 
 
 def _focal(camera: Camera) -> Array:

@@ -251,7 +251,10 @@ def _room_scene(body: BodyModel, options: SceneOptions, rngs: dict[str, np.rando
     covered = bool(rngs["blanket"].random() < options.blanket)
 
     def view(draws: int) -> SceneSpec:
-        camera, lens = sample_camera(_from_beside(frame, settled, place, rngs), options.size, rngs["camera"])
+        aimed = frame
+        if holds_on(settled, place):  # it hides the infant from the front
+            aimed = replace(frame, front=beside(frame.front, rngs["camera"]))
+        camera, lens = sample_camera(aimed, options.size, rngs["camera"])
         shone = light.seen_from(camera.centre)
         stage = Stage(body, settled, place, bedding, dressed, camera, covered, draws)
         props, names = furnish(stage, options, rngs, textures)
@@ -286,13 +289,6 @@ def _best_seen(view: Callable[[int], SceneSpec]) -> SceneSpec:
             break
     assert best is not None  # noqa: S101 - the loop runs
     return best[1]
-
-
-def _from_beside(frame: Frame, settled: Settled, place: Place, rngs: dict[str, np.random.Generator]) -> Frame:
-    """The frame, turned where the infant holds on to what hides it from the front."""
-    if not holds_on(settled, place):
-        return frame
-    return replace(frame, front=beside(frame.front, rngs["camera"]))
 
 
 def _frame(body: BodyModel, posed: PosedBody, pose: Array, scale: float, posture: str) -> Frame:

@@ -78,11 +78,17 @@ def settle(body: BodyModel, betas: Array, sample: PoseSample, ground: Ground) ->
     limits = chain.moving
     angles = np.clip(chain.angles_of(sample.pose), limits.lo, limits.hi)
     first = State(angles, root, np.zeros(3))
-    height = chain.place(*_parts(first)).points[:, 2].min()
+    height = chain.place(first.angles, first.root, first.position).points[:, 2].min()
     first = State(angles, root, np.array([0.0, 0.0, -height]))
     forces = _forces(sample, ground, scale)
     state = Equilibrium(chain, flesh, replace(forces, poise=0.0), first).solve(first)
-    chain.use(touching_ground(body, _pose(body, chain, state).vertices, scale))
+    chain.use(
+        touching_ground(
+            body,
+            pose_body(body, chain.betas, chain.pose_of(state.angles, state.root), state.position).vertices,
+            scale,
+        )
+    )
     if sample.posture in _ALONE:
         forces, first = (
             replace(forces, tone=3 * forces.tone, upright=0.003 * scale, planted=forces.planted[:0]),
@@ -91,14 +97,6 @@ def settle(body: BodyModel, betas: Array, sample: PoseSample, ground: Ground) ->
     for _ in range(2 if forces.poise else 1):
         state = Equilibrium(chain, flesh, forces, first).solve(state, _FINE)
     return _finish(body, chain, flesh, state, sample, ground)
-
-
-def _pose(body: BodyModel, chain: Chain, state: State) -> "PosedBody":
-    return pose_body(body, chain.betas, chain.pose_of(state.angles, state.root), state.position)
-
-
-def _parts(state: State) -> tuple[Array, Array, Array]:
-    return state.angles, state.root, state.position
 
 
 def _forces(sample: PoseSample, ground: Ground, scale: float) -> Forces:
@@ -219,20 +217,21 @@ def measure_flesh(body: BodyModel, chain: Chain) -> Flesh:
     start, end = chain.rest_joints[capsules.start].copy(), chain.rest_joints[capsules.end].copy()
     radius = np.empty(len(start))
     areas = vertex_areas(chain.rest_vertices, body.faces)
+    hip, head, trunk = body.joint("left_hip"), PART_NAMES.index("head"), PART_NAMES.index("trunk")
     for c, part in enumerate(capsules.part):
         chosen = body.parts == part
         if capsules.half[c]:
             chosen &= chain.rest_vertices[:, 0] * capsules.half[c] > 0
-        elif capsules.start[c] == body.joint("left_hip") and part == PART_NAMES.index("trunk"):
+        elif capsules.start[c] == hip and part == trunk:
             chosen &= chain.rest_vertices[:, 2] < start[c, 2]
-        elif part == PART_NAMES.index("head"):
+        elif part == head:
             chosen &= chain.rest_vertices[:, 2] > start[c, 2]  # without the neck
         points, weights = chain.rest_vertices[chosen], areas[chosen]
         if capsules.half[c]:
             start[c, :2], end[c, :2] = _middle(points, start[c, 2]), _middle(points, end[c, 2])
         elif capsules.start[c] == capsules.end[c]:
             middle = weights @ points / weights.sum()
-            if part == PART_NAMES.index("head"):  # longer than it is wide
+            if part == head:  # longer than it is wide
                 length = np.array([0.0, _LONG * np.ptp(points[:, 1]), 0.0])
                 start[c], end[c] = middle - length, middle + length
             else:

@@ -261,7 +261,7 @@ class Equilibrium:
         """Gradient (D,) and Gauss-Newton Hessian (D, D) of the energy."""
         chain = self.chain
         levers = chain.levers(posed, state.angles)
-        weight = self._mean_derivative(posed, levers, _VERTICAL)
+        weight = self._mean_derivative(posed, levers, _VERTICAL, chain.skin.masses)
         low = np.flatnonzero((posed.points[:, 2] < 6 * _SKIN) & (self.ground > 0))
         stiff = self.ground[low]
         sunk, share = _sunk(posed.points[low, 2])
@@ -285,21 +285,15 @@ class Equilibrium:
         if self.forces.poise:
             off = self._off_balance(posed)
             for axis in (0, 1):
-                sway = self._mean_derivative(posed, levers, np.eye(3)[axis]) - self._support_derivative(
-                    posed, levers, np.eye(3)[axis]
-                )
+                way = np.eye(3)[axis]
+                sway = self._mean_derivative(posed, levers, way, chain.skin.masses)
+                sway -= self._mean_derivative(posed, levers, way, self.bearing)
                 gradient += self.forces.poise * off[axis] * sway
                 hessian += self.forces.poise * np.outer(sway, sway)
         return gradient, hessian
 
-    def _mean_derivative(self, posed: Posed, levers: Array, along: Array) -> Array:
-        """How the centre of mass moves along a direction with the state, (D,)."""
-        return self._weighted_derivative(posed, levers, along, self.chain.skin.masses)
-
-    def _support_derivative(self, posed: Posed, levers: Array, along: Array) -> Array:
-        return self._weighted_derivative(posed, levers, along, self.bearing)
-
-    def _weighted_derivative(self, posed: Posed, levers: Array, along: Array, shares: Array) -> Array:
+    def _mean_derivative(self, posed: Posed, levers: Array, along: Array, shares: Array) -> Array:
+        """How the mean of the skin points, by shares (P,), moves along a direction (3,) with the state, (D,)."""
         held = self.chain.skin.carried * shares[:, None]
         arms = held.T @ posed.points - held.sum(axis=0)[:, None] * posed.joints[self.chain.moving.moving]
         bent = np.einsum("mad,md->ma", levers, np.cross(arms, along)).ravel()

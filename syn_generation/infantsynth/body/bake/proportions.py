@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from infantsynth.body.bake.anny_source import Rig
+from infantsynth.spec import face_edges
 
 Array = np.ndarray
 
@@ -58,7 +59,7 @@ def girth(vertices: Array, edges: Array, origin: Array, normal: Array) -> float:
 
 def edges_among(faces: Array, chosen: Array) -> Array:
     """The edges (E, 2) of faces (F, 3) whose both ends are in the mask ``chosen`` (V,)."""
-    pairs = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    pairs = face_edges(faces)
     unique: Array = np.unique(np.sort(pairs, axis=1), axis=0)
     return unique[chosen[unique].all(axis=1)]
 
@@ -194,7 +195,7 @@ def _soft_normals(vertices: Array, faces: Array) -> Array:
     for index in range(3):
         np.add.at(normals, faces[:, index], face)
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
-    pairs = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    pairs = face_edges(faces)
     start, end = np.concatenate([pairs, pairs[:, ::-1]]).T
     count = np.bincount(start, minlength=len(vertices))[:, None] + 1.0
     for _ in range(_ROUNDS):
