@@ -1,6 +1,6 @@
 """Make the packaged bodies anew out of Anny: needs the extra `bake`, minutes, and a gigabyte of cache.
 
-Nobody needs this to generate pictures: its three files come with the package. The same seed gives the same bytes on
+Nobody needs this to generate images: its three files come with the package. The same seed gives the same bytes on
 the same machine and libraries; elsewhere the last digits of the linear algebra may differ.
 """
 

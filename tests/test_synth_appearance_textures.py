@@ -126,10 +126,10 @@ def test_a_missing_or_empty_folder_is_named(tmp_path):
     with pytest.raises(DataError, match="nowhere"):
         TextureSource(tmp_path / "nowhere")
     (tmp_path / "bare").mkdir()
-    with pytest.raises(DataError, match=r"bare.*0 pictures"):
+    with pytest.raises(DataError, match=r"bare.*0 images"):
         TextureSource(tmp_path / "bare")
     (tmp_path / "bare" / "holiday.png").write_bytes(b"")
-    with pytest.raises(DataError, match=r"bare.*1 pictures.*sub-folder"):
+    with pytest.raises(DataError, match=r"bare.*1 images.*sub-folder"):
         TextureSource(tmp_path / "bare")
 
 

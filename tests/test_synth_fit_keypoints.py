@@ -75,7 +75,7 @@ def test_coco_file_is_read(tmp_path, person):
     np.testing.assert_allclose(first.keypoints[:, :2], person[:, :2])
     np.testing.assert_array_equal(second.keypoints[:, 2], 1)
     assert (first.name, first.person, first.size, first.fault) == ("baby0", 0, (100, 120), "")
-    assert first.posture == "supine" and first.picture is None
+    assert first.posture == "supine" and first.image is None
 
 
 def test_broken_records_become_faults(tmp_path, person):
@@ -103,7 +103,7 @@ def test_openpose_folder(tmp_path, person):
     assert found["one", 0].size == (100, 120) and not found["one", 0].fault
     np.testing.assert_allclose(found["one", 1].keypoints[:, :2], person[:, :2] + 2)
     assert "no person" in found["empty", 0].fault and "not valid JSON" in found["cut", 0].fault
-    assert "size of the picture" in found["lonely", 0].fault
+    assert "size of the image" in found["lonely", 0].fault
 
 
 def test_published_19_joint_file(tmp_path, person):
@@ -117,7 +117,7 @@ def test_published_19_joint_file(tmp_path, person):
     picture(tmp_path / "images" / "46.jpg")
     (subject,) = read_subjects(tmp_path / "keypoints", tmp_path / "images")
     np.testing.assert_allclose(subject.keypoints, person)
-    assert subject.picture == tmp_path / "images" / "46.jpg"
+    assert subject.image == tmp_path / "images" / "46.jpg"
 
 
 def test_names_stay_inside_the_output_and_apart(tmp_path, person):

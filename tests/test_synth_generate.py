@@ -75,7 +75,7 @@ def test_parts_of_an_array_of_jobs_make_the_same_set(tmp_path):
     whole = make(tmp_path / "whole", 5)
     assert make(tmp_path / "parts", 5, part=(2, 2)) is None
     merged = make(tmp_path / "parts", 5, part=(1, 2))
-    assert merged.pictures == whole.pictures == 5
+    assert merged.images == whole.images == 5
     assert contents(tmp_path / "parts") == contents(tmp_path / "whole")
 
 
@@ -103,7 +103,7 @@ def test_a_full_disk_is_told_and_nothing_half_written_stays(tmp_path, monkeypatc
         make(tmp_path / "full", 5)
     assert sorted(p.name for p in (tmp_path / "full/shards" / SPLIT).glob("0*")) == ["00000"]
     monkeypatch.undo()
-    assert make(tmp_path / "full", 5).pictures == whole.pictures
+    assert make(tmp_path / "full", 5).images == whole.images
     assert contents(tmp_path / "full") == contents(tmp_path / "whole")
 
 

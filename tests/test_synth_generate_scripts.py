@@ -50,7 +50,7 @@ def test_generate_makes_a_set_and_goes_on_to_a_larger_one(tmp_path, flat, capsys
     ]
     assert main(["--count", "3", *words]) == 0
     file = tmp_path / "annotations/person_keypoints_train_infant.json"
-    assert capsys.readouterr().out == f"3 pictures: {file}\n"
+    assert capsys.readouterr().out == f"3 images: {file}\n"
     before = contents(tmp_path)
     assert main(["--count", "5", *words]) == 0
     data = json.loads(file.read_text())
@@ -70,7 +70,7 @@ def test_parts_end_with_the_whole_set(tmp_path, flat, capsys):
     for part in ("1/3", "3/3", "2/3"):
         capsys.readouterr()
         assert main([*words, "--out", str(tmp_path / "b"), "--part", part]) == 0
-    assert capsys.readouterr().out.startswith("4 pictures: ")
+    assert capsys.readouterr().out.startswith("4 images: ")
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
 
 
@@ -120,7 +120,7 @@ def test_render_shows_each_fit_in_each_turn(tmp_path, flat, monkeypatch, capsys)
     (tmp_path / "fits").mkdir()
     words = ["--fits", str(tmp_path / "fits"), "--out", str(tmp_path), "--size", "64", "48", "--workers", "1"]
     assert run("infantsynth.commands.render", [*words, "--turns", "3", "--no-effects"]) == 0
-    assert capsys.readouterr().out.startswith("6 pictures: ")
+    assert capsys.readouterr().out.startswith("6 images: ")
     assert shown == [(fit, turn) for fit in (0, 1) for turn in range(3)]
     data = json.loads((tmp_path / "annotations/person_keypoints_train_rendered.json").read_text())
     assert len(data["images"]) == 6 and data["info"]["options"]["fits"].startswith("0 files")

@@ -75,7 +75,7 @@ def test_a_larger_count_adds_to_the_set(tmp_path, unbroken):
     run(tmp_path, 6, FakeRecipe())  # one shard and a half
     made, merged = run(tmp_path, 14, FakeRecipe())
     assert [m.shard.number for m in made] == [1, 2, 3]
-    assert merged.pictures == 14
+    assert merged.images == 14
     assert contents(tmp_path) == unbroken
 
 
@@ -102,7 +102,7 @@ def test_a_passing_error_changes_nothing(tmp_path, unbroken):
 
 def test_a_failed_index_is_left_out_and_reported(tmp_path):
     made, merged = run(tmp_path, 6, FakeRecipe(broken=(1, 4)))
-    assert merged.pictures == 4 and [m.failed for m in made] == [1, 1]
+    assert merged.images == 4 and [m.failed for m in made] == [1, 1]
     assert [f["index"] for f in merged.failed] == [1, 4]
     assert merged.failed[0]["problems"][-1] == "ValueError: no such index"
     ids = [image["id"] for image in json.loads(merged.annotation_file.read_text())["images"]]
@@ -111,13 +111,11 @@ def test_a_failed_index_is_left_out_and_reported(tmp_path):
     shards = store.shards(6)
     assert store.pending(shards) == [] and store.pending(shards, retry_failed=True) == shards
     make_shards(store, shards, FakeRecipe(), Crew())
-    assert merge(store, shards, tmp_path, "fake", {}).pictures == 6
+    assert merge(store, shards, tmp_path, "fake", {}).images == 6
 
 
 def test_a_shard_without_one_good_picture_stops_the_run(tmp_path):
-    with pytest.raises(
-        FidipError, match=r"no picture of shard 00001 could be made.*ValueError: no such index"
-    ):
+    with pytest.raises(FidipError, match=r"no image of shard 00001 could be made.*ValueError: no such index"):
         run(tmp_path, 12, FakeRecipe(broken=(4, 5, 6, 7)))
     assert not list((tmp_path / "shards/fake").glob("*.tmp"))
 

@@ -149,7 +149,7 @@ def test_cameras_that_the_lens_cannot_have_are_refused(noisy):
     skew = spec.camera.intrinsics.copy()
     skew[0, 2] += 5
     camera = Camera(skew, spec.camera.rotation, spec.camera.translation, 48, 36)
-    with pytest.raises(DataError, match="picture's middle"):
+    with pytest.raises(DataError, match="image's middle"):
         noisy.draw(replace(spec, camera=camera), 0)
 
 

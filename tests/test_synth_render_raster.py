@@ -55,7 +55,7 @@ def test_white_under_an_even_sky_has_the_value_that_the_meter_says():
 
 
 def test_a_lamp_lights_by_the_inverse_square_and_the_cosine():
-    """One lamp to the side, 1.5 m away at 45 degrees; the picture's middle against the formula."""
+    """One lamp to the side, 1.5 m away at 45 degrees; the image's middle against the formula."""
     centre = 1.5 * np.array([np.sqrt(0.5), -np.sqrt(0.5), 0])
     spec = facing([square(matt([0.5] * 3), 3.0)], [lamp(centre, [30.0] * 3, 0.02)], Environment(np.zeros(3)))
     light = incident(spec.lights, spec.environment, np.zeros(3), np.array([0.0, -1, 0]))

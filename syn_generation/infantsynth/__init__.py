@@ -1,1 +1,6 @@
-"""Synthetic infants with labels: body, poses, fitting, scenes, rendering, annotation. Meets the rest in COCO JSON."""
+"""Make images of synthetic infants with labels.
+
+From the bottom up, each imports only what comes before: spec (one image as plain arrays), body, priors and poses,
+appearance, render, annotate, scene, shards and dataset, image_set, turntable and motion (sets of images), overlay, fit,
+commands. Labels and annotations are COCO JSON.
+"""

@@ -1,6 +1,6 @@
-"""Labels of a synthetic picture: COCO records with SyRIP's fields, and maps, all read from one z-buffer.
+"""Label synthetic images: COCO records with SyRIP's fields, and maps, all read from one z-buffer.
 
-The z-buffer is that of infantsynth.render.zbuffer whatever drew the picture, so labels do not depend on the renderer.
+The z-buffer is that of infantsynth.render.zbuffer whatever drew the image, so labels do not depend on the renderer.
 """
 
 from collections.abc import Sequence
@@ -23,16 +23,16 @@ _MILLIMETRES = 1000.0
 
 
 def annotate(spec: SceneSpec, buffers: Buffers, image_id: int) -> dict[str, Any]:
-    """The annotation of the infant of a picture, with SyRIP's fields.
+    """Return the annotation of the infant of an image, with SyRIP's fields.
 
     buffers: z-buffer of all meshes of ``spec``. keypoints: 17 x (x, y, v), image px, v 2 seen, 1 hidden, 0 (and
-    x = y = 0) outside the picture. segmentation (RLE) and area (px^2): what is seen of the person and what is
-    worn. bbox: x, y, w, h of the whole outline inside the picture, hidden parts too, as SyRIP's boxes have it.
+    x = y = 0) outside the image. segmentation (RLE) and area (px^2): what is seen of the person and what is
+    worn. bbox: x, y, w, h of the whole outline inside the image, hidden parts too, as SyRIP's boxes have it.
     Raises DataError when nothing of the person is seen.
     """
     seen = person_mask(spec.meshes, buffers)
     if not seen.any():
-        raise DataError("nothing of the person is in the picture")
+        raise DataError("nothing of the person is in the image")
     keypoints = label_keypoints(spec, buffers)
     return {
         "bbox": mask_box(seen | whole_mask(spec)),
@@ -51,7 +51,7 @@ def annotate(spec: SceneSpec, buffers: Buffers, image_id: int) -> dict[str, Any]
 
 
 def image_record(spec: SceneSpec, image_id: int, file_name: str, seed: int) -> dict[str, Any]:
-    """The picture's record with SyRIP's fields, the seed, and what was chosen for the scene."""
+    """Return the image's record with SyRIP's fields, the seed, and what was chosen for the scene."""
     posture = str(spec.info.get("posture", ""))
     return {
         "file_name": file_name,
@@ -71,7 +71,7 @@ def image_record(spec: SceneSpec, image_id: int, file_name: str, seed: int) -> d
 
 
 def label_keypoints(spec: SceneSpec, buffers: Buffers) -> Array:
-    """(17, 3) x, y in image px and visibility 2, 1 or 0."""
+    """Return (17, 3) x, y in image px and visibility 2, 1 or 0."""
     camera, body = spec.camera, spec.body
     xy, _ = camera.project(body.keypoints)
     inside = camera.inside(xy)
@@ -84,7 +84,7 @@ def label_keypoints(spec: SceneSpec, buffers: Buffers) -> Array:
 
 
 def skin_depth(spec: SceneSpec, buffers: Buffers) -> Array:
-    """Depth (H, W) in m with the person undressed: of the skin below what is worn, for that hides no joint.
+    """Return depth (H, W) in m with the person undressed: of the skin below what is worn, for that hides no joint.
 
     Everything else is moved nearer by ``CLOSE``, so that a blanket that all but touches the skin hides it.
     """
@@ -99,37 +99,37 @@ def skin_depth(spec: SceneSpec, buffers: Buffers) -> Array:
 
 
 def _source(mesh: Mesh) -> Array:
-    """The body vertex that each vertex of a worn mesh moves with, (V,)."""
+    """Return the body vertex that each vertex of a worn mesh moves with, (V,)."""
     return np.arange(len(mesh.vertices)) if mesh.source is None else mesh.source
 
 
 def person_mask(meshes: Sequence[Mesh], buffers: Buffers) -> Array:
-    """Pixels (H, W) bool that show the person or what is worn."""
+    """Return pixels (H, W) bool that show the person or what is worn."""
     worn = np.array([*(mesh.kind in WORN for mesh in meshes), False])  # the last one: no mesh, index -1
     return worn[buffers.mesh]
 
 
 def whole_mask(spec: SceneSpec) -> Array:
-    """The person's outline inside the picture, (H, W) bool, as if nothing stood in front."""
+    """Return the person's outline inside the image, (H, W) bool, as if nothing stood in front."""
     worn = [mesh for mesh in spec.meshes if mesh.kind in WORN]
     return rasterise(spec.camera, worn).mesh >= 0
 
 
 def mask_box(mask: Array) -> list[float]:
-    """x, y, w, h in px of the pixels of a mask (H, W): from the first to behind the last, as in COCO."""
+    """Return x, y, w, h in px of the pixels of a mask (H, W): from the first to behind the last, as in COCO."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     low, high = (columns[0], rows[0]), (columns[-1] + 1, rows[-1] + 1)
     return [float(v) for v in (*low, high[0] - low[0], high[1] - low[1])]
 
 
 def encode_mask(mask: Array) -> dict[str, Any]:
-    """COCO's run-length code of a mask (H, W), ready for JSON."""
+    """Return COCO's run-length code of a mask (H, W), ready for JSON."""
     code = coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))
     return {"size": [int(side) for side in code["size"]], "counts": code["counts"].decode()}
 
 
 def depth_map(buffers: Buffers) -> Array:
-    """Depth along the camera's axis in mm, (H, W) uint16; 0: nothing there, or farther than 65 m."""
+    """Return depth along the camera's axis in mm, (H, W) uint16; 0: nothing there, or farther than 65 m."""
     depth = buffers.depth * _MILLIMETRES
     return np.where(
         depth < np.iinfo(np.uint16).max, np.rint(np.where(np.isfinite(depth), depth, 0)), 0
@@ -137,7 +137,7 @@ def depth_map(buffers: Buffers) -> Array:
 
 
 def part_map(spec: SceneSpec, buffers: Buffers) -> Array:
-    """Body parts, (H, W) uint8: 0 not the person, else 1 + the part; cloth and hair have the part below them."""
+    """Return body parts, (H, W) uint8: 0 not the person, else 1 + the part; cloth and hair have the part below them."""
     parts = np.zeros(buffers.mesh.shape, dtype=np.uint8)
     for index, mesh in enumerate(spec.meshes):
         if mesh.kind not in WORN:
@@ -150,7 +150,7 @@ def part_map(spec: SceneSpec, buffers: Buffers) -> Array:
 
 
 def space_labels(spec: SceneSpec) -> dict[str, Any]:
-    """Labels in space for the annotation: 17 keypoints and the body's joints, m in the camera's axes."""
+    """Return labels in space for the annotation: 17 keypoints and the body's joints, m in the camera's axes."""
     camera = spec.camera
     return {
         "keypoints_3d": camera.to_camera(spec.body.keypoints).round(5).tolist(),

@@ -1,4 +1,10 @@
-"""Put finished shards together into a dataset in the published layout, and into tar files."""
+"""Put finished shards together into a dataset in the published layout, and into tar files.
+
+ROOT/annotations/person_keypoints_<split>.json
+ROOT/images/<split>/train10001.jpg ...
+ROOT/webdataset/<split>/<split>-00012.tar: train10601.jpg, train10601.json, train10601.depth.png, ...; the members of
+a sample share a key, as WebDataset wants it
+"""
 
 import io
 import json
@@ -29,15 +35,15 @@ Member = tuple[str, Path | bytes]  # name in the tar, file or content
 
 @dataclass(frozen=True)
 class Merged:
-    """What a merge made: the label file, its number of pictures, and what failed (index and problems)."""
+    """What a merge made: the label file, its number of images, and what failed (index and problems)."""
 
     annotation_file: Path
-    pictures: int
+    images: int
     failed: Sequence[Record]
 
     def summary(self) -> str:
-        """What was made, for people."""
-        text = f"{self.pictures} pictures: {self.annotation_file}"
+        """Describe what was made, for people."""
+        text = f"{self.images} images: {self.annotation_file}"
         if not self.failed:
             return text
         first = self.failed[0]
@@ -48,12 +54,12 @@ class Merged:
 
 
 def annotation_path(root: Path, split: str) -> Path:
-    """The label file of a split."""
+    """Return the label file of a split."""
     return root / "annotations" / f"person_keypoints_{split}.json"
 
 
 def image_folder(root: Path, split: str) -> Path:
-    """The picture folder of a split."""
+    """Return the image folder of a split."""
     return root / "images" / split
 
 

@@ -23,7 +23,7 @@ Array = np.ndarray
 
 logger = logging.getLogger("fidip")
 
-Artist = Callable[[int], tuple[SceneSpec, Array]]  # seed -> scene and its picture, RGB uint8 (H, W, 3)
+Artist = Callable[[int], tuple[SceneSpec, Array]]  # seed -> scene and its image, RGB uint8 (H, W, 3)
 _JPEG = 0x1BE6  # tells the stream of JPEG qualities from all others of a seed
 Draw = Callable[[SceneSpec, int], Array]  # scene, seed -> RGB uint8 (H, W, 3)
 MODES = ("path", "raster")
@@ -34,7 +34,7 @@ _EFFECTS = 0xEFFEC7  # tells the stream of the camera's faults from all others o
 
 @dataclass(frozen=True)
 class Labels:
-    """What is written for each picture. first_id: of index 0. prefix: of file names. quality: of the JPEG, from a
+    """What is written for each image. first_id: of index 0. prefix: of file names. quality: of the JPEG, from a
     lowest to a highest of 1..100.
 
     depth, parts: maps as PNG. space: keypoints and joints in m, and the camera, in the label file.
@@ -57,14 +57,14 @@ class Labels:
 
 
 class SetLook(Protocol):
-    """What the pictures show: a frozen dataclass of plain values."""
+    """What the images show: a frozen dataclass of plain values."""
 
     def artist(self) -> Artist:
         """Load bodies, surfaces, renderer. Raises FidipError when something is missing."""
         ...
 
     def inputs(self) -> Mapping[str, Any]:
-        """Fields whose value alone does not decide on the pictures, such as folders, with what does: their content."""
+        """Return fields whose value alone does not decide on the images, such as folders, with what does: their content."""
         ...
 
 
@@ -72,13 +72,13 @@ class SetRecipe(Recipe, Protocol):
     """A recipe that says what decides on the bytes."""
 
     def options(self) -> dict[str, Any]:
-        """Everything that decides on the bytes, JSON-like."""
+        """Collect everything that decides on the bytes, JSON-like."""
         ...
 
 
 @dataclass(frozen=True)
 class ImageRecipe:
-    """How pictures are made from a look; travels to the workers."""
+    """How images are made from a look; travels to the workers."""
 
     look: SetLook
     seed: int
@@ -86,7 +86,7 @@ class ImageRecipe:
     labels: Labels
 
     def maker(self) -> Make:
-        """The function that makes one picture with its labels."""
+        """Build the function that makes one image with its labels."""
         artist = self.look.artist()
 
         def make(index: int, draw: int) -> Product:
@@ -96,7 +96,7 @@ class ImageRecipe:
         return make
 
     def options(self) -> dict[str, Any]:
-        """Everything that decides on the bytes, JSON-like."""
+        """Collect everything that decides on the bytes, JSON-like."""
         return recipe_options(self.look, self.labels, seed=self.seed)
 
 
@@ -121,13 +121,13 @@ def recipe_options(look: SetLook, labels: Labels, **own: Any) -> dict[str, Any]:
 
 
 def image_seed(seed: int, index: int, draw: int) -> int:
-    """Seed of one draw of one picture; JSON readers hold it exactly (below 2^53)."""
+    """Return seed of one draw of one image; JSON readers hold it exactly (below 2^53)."""
     high, low = np.random.SeedSequence([seed, index, draw]).generate_state(2)
     return (int(high) >> 11 << 32) + int(low)
 
 
-def label(spec: SceneSpec, picture: Array, labels: Labels, split: str, index: int, seed: int) -> Product:
-    """Records and files of one picture. Raises DataError when nothing of the person is seen."""
+def label(spec: SceneSpec, image: Array, labels: Labels, split: str, index: int, seed: int) -> Product:
+    """Return records and files of one image. Raises DataError when nothing of the person is seen."""
     buffers = rasterise(spec.camera, spec.meshes)
     image_id = labels.first_id + index
     name = f"{labels.prefix}{image_id:05d}"
@@ -135,7 +135,7 @@ def label(spec: SceneSpec, picture: Array, labels: Labels, split: str, index: in
     if labels.space:
         annotation |= space_labels(spec)
     quality = int(np.random.default_rng([seed, _JPEG]).integers(*labels.quality, endpoint=True))
-    files = {f"images/{split}/{name}.jpg": _encode(".jpg", picture[..., ::-1], quality)}
+    files = {f"images/{split}/{name}.jpg": _encode(".jpg", image[..., ::-1], quality)}
     if labels.depth:
         files[f"depth/{split}/{name}.png"] = _encode(".png", depth_map(buffers))
     if labels.parts:
@@ -145,9 +145,9 @@ def label(spec: SceneSpec, picture: Array, labels: Labels, split: str, index: in
     )
 
 
-def _encode(suffix: str, picture: Array, quality: int = 95) -> bytes:
+def _encode(suffix: str, image: Array, quality: int = 95) -> bytes:
     flags = [cv2.IMWRITE_JPEG_QUALITY, quality] if suffix == ".jpg" else []
-    return cv2.imencode(suffix, picture, flags)[1].tobytes()
+    return cv2.imencode(suffix, image, flags)[1].tobytes()
 
 
 def generate(recipe: SetRecipe, order: Order) -> Merged | None:
@@ -190,13 +190,13 @@ def _generate(recipe: SetRecipe, order: Order) -> Merged | None:
 
 def report(made: list[Made]) -> None:
     """Log how fast it went."""
-    pictures = sum(len(m.shard) - m.failed for m in made)
-    if pictures:
-        cpu, wall = sum(m.cpu for m in made) / pictures, sum(m.wall for m in made) / pictures
+    images = sum(len(m.shard) - m.failed for m in made)
+    if images:
+        cpu, wall = sum(m.cpu for m in made) / images, sum(m.wall for m in made) / images
         redrawn = sum(m.redrawn for m in made)
         logger.info(
             "%d images: %.2f CPU seconds and %.2f s of a worker each (%.2f images/s and worker), %d rejected and redrawn",
-            pictures,
+            images,
             cpu,
             wall,
             1 / wall,
@@ -209,7 +209,7 @@ class ImageLook:
     """Body, scenes and renderer of a set; plain values, so that it travels to workers and into the label file.
 
     mode: "path" (path tracing) or "raster" (fast, plain). place: "scene" (a room), "photo" (over a background
-    picture), or "" for what suits the mode. body: "infant", "adult" or the file of a SMIL or SMPL body. size:
+    image), or "" for what suits the mode. body: "infant", "adult" or the file of a SMIL or SMPL body. size:
     (width, height) px. samples: paths a pixel, of mode path, or subpixels each way, of mode raster; 0: what suits
     the mode. denoise, variant: of the path renderer. effects: whether a camera's noise, blur and tone are put on.
     The others are those of SceneOptions. Raises ConfigError for an unknown mode.
@@ -242,7 +242,7 @@ class ImageLook:
             raise ConfigError(f"samples must be 1 or more, or 0 for the usual number, not {self.samples}")
         if self.backgrounds and self.scene_mode == "scene":
             raise ConfigError(
-                "background pictures are for bodies over a photograph: give place photo (--place photo)"
+                "background images are for bodies over a photograph: give place photo (--place photo)"
             )
 
     @property
@@ -251,7 +251,7 @@ class ImageLook:
         return self.place or ("photo" if self.mode == "raster" else "scene")
 
     def scene_options(self) -> Any:
-        """The SceneOptions of this look. Raises ConfigError for what cannot be."""
+        """Return the SceneOptions of this look. Raises ConfigError for what cannot be."""
         from infantsynth.scene.places import SceneOptions
 
         names = ("size", "postures", "months", "rotation", "blanket", "toys", "fit_share", "fit_noise")
@@ -275,7 +275,7 @@ class ImageLook:
         return paint
 
     def renderer(self) -> tuple[Draw, str]:
-        """The function that draws a scene, and its name for the record."""
+        """Return the function that draws a scene, and its name for the record."""
         if self.mode == "raster":
             from infantsynth.render import raster
 
@@ -285,16 +285,16 @@ class ImageLook:
         renderer = PathRenderer(self.variant, self.samples or 16, self.denoise, threads=1)
         return renderer.draw, renderer.variant
 
-    def develop(self, picture: Array, seed: int) -> Array:
-        """The picture (H, W, 3) with a camera's faults."""
+    def develop(self, image: Array, seed: int) -> Array:
+        """Return the image (H, W, 3) with a camera's faults."""
         if not self.effects:
-            return picture
+            return image
         from infantsynth.render.develop import add_camera_faults
 
-        return add_camera_faults(picture, np.random.default_rng([seed, _EFFECTS]))
+        return add_camera_faults(image, np.random.default_rng([seed, _EFFECTS]))
 
     def inputs(self) -> dict[str, str]:
-        """What the user's files hold, in place of their paths, which may differ from machine to machine.
+        """Return what the user's files hold, in place of their paths, which may differ from machine to machine.
 
         Raises DataError for what does not exist.
         """
@@ -305,7 +305,7 @@ class ImageLook:
 
 
 def content_of(path: Path) -> str:
-    """Number of files of a file or folder and a hash of their names, sizes and beginnings.
+    """Return number of files of a file or folder and a hash of their names, sizes and beginnings.
 
     Raises DataError when it does not exist.
     """
@@ -320,7 +320,7 @@ def content_of(path: Path) -> str:
 
 
 def _files(path: Path) -> Iterator[tuple[str, Path]]:
-    """Names and paths in an order that is the same everywhere; a lone file goes without its name."""
+    """Return names and paths in an order that is the same everywhere; a lone file goes without its name."""
     if path.is_file():
         yield "", path
         return

@@ -94,7 +94,7 @@ class Swinging:
 
     @classmethod
     def draw(cls, body: BodyModel, pose: Array, vigour: float, rng: np.random.Generator) -> "Swinging":
-        """A movement from ``pose`` (J, 3) rad, ``vigour`` times as large as usual, inside the limits of all joints."""
+        """Draw a movement from ``pose`` (J, 3) rad, ``vigour`` times as large as usual, inside the limits of all joints."""
         limits = JointLimits.for_body(body)
         start = limits.angles(pose)
         swing = vigour * np.array([SWING.get(family(name), (0.0,) * 3) for name in body.joint_names])
@@ -106,7 +106,7 @@ class Swinging:
         return cls(limits, start, middle, swing, hertz, rng.uniform(0, 2 * np.pi, shape))
 
     def at(self, time: float) -> Array:
-        """The pose (J, 3) rad at ``time`` s; at 0 that of the beginning."""
+        """Return the pose (J, 3) rad at ``time`` s; at 0 that of the beginning."""
         share = min(time / BEGIN, 1.0)
         share = share * share * (3 - 2 * share)  # begins and ends without a jerk in speed
         wave = np.sin(2 * np.pi * self.hertz * time + self.phase).mean(axis=-1)
@@ -114,7 +114,7 @@ class Swinging:
         return np.einsum("jac,ja->jc", self.limits.axes, angles)
 
     def smaller(self) -> "Swinging":
-        """The same with half the swing, and half the way to its middle."""
+        """Return the same with half the swing, and half the way to its middle."""
         return replace(self, swing=self.swing / 2, middle=(self.start + self.middle) / 2)
 
 
@@ -129,7 +129,7 @@ class MovingScene:
     seed: int
 
     def pose(self, time: float) -> Array:
-        """The pose (J, 3) rad at ``time`` s, with limbs lifted that would enter the ground."""
+        """Return the pose (J, 3) rad at ``time`` s, with limbs lifted that would enter the ground."""
         lying, limits = self.spec.body, self.movement.limits
         angles = limits.angles(self.movement.at(time))
         for _ in range(LIFTS):
@@ -150,7 +150,7 @@ class MovingScene:
         return pose
 
     def frame(self, index: int, time: float, look: ImageLook) -> SceneSpec:
-        """The scene at ``time`` s: camera, room and clothes stay, body and folds move."""
+        """Return the scene at ``time`` s: camera, room and clothes stay, body and folds move."""
         lying, pose = self.spec.body, self.pose(time)
         posed = pose_body(self.body, lying.betas, pose, lying.transl)
         clothes = part_streams(self.seed)["clothes"]  # from its beginning: the same garments in every frame
@@ -184,7 +184,7 @@ def make_moving_scene(body: BodyModel, look: ImageLook, vigour: float, seed: int
 
 
 def _ways_up(body: BodyModel, spec: SceneSpec, limits: JointLimits) -> Array:
-    """For each limb the turn (3,) of its joint, along its axes, that raises its skin the most where it lies."""
+    """Find for each limb the turn (3,) of its joint, along its axes, that raises its skin the most where it lies."""
     lying, ways = spec.body, []
     for joint, parts in LIMBS.items():
         skin, row = np.isin(lying.parts, parts), body.joint(joint)
@@ -199,7 +199,7 @@ def _ways_up(body: BodyModel, spec: SceneSpec, limits: JointLimits) -> Array:
 
 
 def faults(moving: MovingScene) -> tuple[float, float]:
-    """How much deeper than at rest, or than ``DEEPEST``, limbs come into each other, and into the ground, m."""
+    """Measure how much deeper than at rest, or than ``DEEPEST``, limbs come into each other, and into the ground, m."""
     body, lying = moving.body, moving.spec.body
     moments = np.linspace(0, WAVES / SLOWEST, _LOOKS + 1)[1:]
     moved = [pose_body(body, lying.betas, moving.pose(t), lying.transl).vertices for t in moments]
@@ -212,7 +212,7 @@ def faults(moving: MovingScene) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class VideoRecipe:
-    """How a video is made: picture i is the frame at i / rate s; travels to the workers.
+    """How a video is made: image i is the frame at i / rate s; travels to the workers.
 
     vigour: how far limbs swing, 1 as usual. Raises ConfigError for what cannot be.
     """
@@ -233,7 +233,7 @@ class VideoRecipe:
             raise ConfigError("a video's pose is an authored one: leave the fits out")
 
     def maker(self) -> Make:
-        """The function that makes one frame with its labels."""
+        """Build the function that makes one frame with its labels."""
         draw, name = self.look.renderer()
         moving = _moving_scene(self.look, self.vigour, image_seed(self.seed, 0, 0))
 
@@ -241,13 +241,13 @@ class VideoRecipe:
             spec = moving.frame(index, index / self.rate, self.look)
             spec = replace(spec, info={**spec.info, "renderer": name})
             # the camera's faults are those of one camera; only the paths of light are drawn anew
-            picture = self.look.develop(draw(spec, image_seed(self.seed, index, 0)), moving.seed)
-            return label(spec, picture, self.labels, self.split, index, moving.seed)
+            image = self.look.develop(draw(spec, image_seed(self.seed, index, 0)), moving.seed)
+            return label(spec, image, self.labels, self.split, index, moving.seed)
 
         return make
 
     def options(self) -> dict[str, Any]:
-        """Everything that decides on the bytes, JSON-like."""
+        """Collect everything that decides on the bytes, JSON-like."""
         return recipe_options(self.look, self.labels, seed=self.seed, rate=self.rate, vigour=self.vigour)
 
 

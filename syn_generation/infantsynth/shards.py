@@ -1,4 +1,11 @@
-"""Make shards of a long piece of work with several processes; killed at any moment, it resumes."""
+"""Make shards of a long piece of work with several processes, on this machine or on many.
+
+Shards are folders that appear whole or not at all, so that a run may be killed at any moment.
+
+FOLDER/options.json      what the shards are made with; a run with other options is refused
+FOLDER/00012/            a finished shard: its files, and shard.json with records and failures
+FOLDER/00012.4711.tmp/   one that process 4711 is writing, or was writing when it was killed
+"""
 
 import contextlib
 import functools
@@ -84,12 +91,12 @@ class ShardFolder:
     size: int
 
     def shards(self, count: int) -> list[Shard]:
-        """All shards of the indices 0 <= i < count; the last may be shorter."""
+        """List all shards of the indices 0 <= i < count; the last may be shorter."""
         starts = range(0, count, self.size)
         return [Shard(n, start, min(start + self.size, count)) for n, start in enumerate(starts)]
 
     def content(self, shard: Shard) -> Content | None:
-        """What a shard holds, or None while it is not finished for all of its indices."""
+        """Return what a shard holds, or None while it is not finished for all of its indices."""
         file = self.folder / shard.name / _CONTENT
         if not file.exists():
             return None
@@ -97,7 +104,7 @@ class ShardFolder:
         return content if content.stop == shard.stop else None
 
     def pending(self, shards: Iterable[Shard], retry_failed: bool = False) -> list[Shard]:
-        """Those that are still to be made; with ``retry_failed`` also those with failed indices."""
+        """List those that are still to be made; with ``retry_failed`` also those with failed indices."""
         found = [(shard, self.content(shard)) for shard in shards]
         return [shard for shard, held in found if held is None or (retry_failed and held.failed)]
 
@@ -172,7 +179,7 @@ class ShardFolder:
         sync_folder(self.folder)
 
     def files(self, shard: Shard) -> Iterator[tuple[str, Path]]:
-        """(path relative to the shard, file) of all files of a finished shard, in order."""
+        """Yield (path relative to the shard, file) of all files of a finished shard, in order."""
         top = self.folder / shard.name
         for path in sorted(top.rglob("*")):
             if path.is_file() and path.name != _CONTENT:
@@ -228,7 +235,7 @@ def make_shards(store: ShardFolder, shards: Sequence[Shard], recipe: Recipe, cre
     """
     made: list[Made] = []
 
-    def pictures(finished: Iterator[Made]) -> Iterator[int]:
+    def images(finished: Iterator[Made]) -> Iterator[int]:
         for part in finished:
             made.append(part)
             yield from range(part.shard.start, part.shard.stop)
@@ -239,7 +246,7 @@ def make_shards(store: ShardFolder, shards: Sequence[Shard], recipe: Recipe, cre
         contextlib.closing(_run(store, recipe, shards, crew)) as finished,
     ):
         try:
-            for _ in progress(pictures(finished), sum(map(len, shards)), "rendering", "images"):
+            for _ in progress(images(finished), sum(map(len, shards)), "rendering", "images"):
                 pass
         finally:
             finished.close()  # the workers leave before what they have begun is removed
@@ -272,7 +279,7 @@ def make_shard(store: ShardFolder, recipe: Recipe, boss: int | None, shard: Shar
                 writer.add(name, content)
         if not records:
             raise FidipError(
-                f"no picture of shard {shard.name} could be made; the last problem: {problems[-1]}"
+                f"no image of shard {shard.name} could be made; the last problem: {problems[-1]}"
             )
         store.finish(shard, writer, records, failed)
     return Made(shard, len(failed), redrawn, time.process_time() - cpu, time.perf_counter() - wall)
@@ -293,7 +300,7 @@ def _draw(make: Make, index: int) -> tuple[Product | None, list[str]]:
             except FidipError as error:
                 problems.append(str(error))
                 break
-            except Exception as error:  # one picture must not end a long run
+            except Exception as error:  # one image must not end a long run
                 problems.append(f"{type(error).__name__}: {error}")
                 logger.debug("index %d, draw %d", index, draw, exc_info=True)
     return None, problems
@@ -335,7 +342,7 @@ def _run(
 
 
 def _engine(crew: Crew, stack: contextlib.ExitStack) -> Any:
-    """joblib's backend; what it needs is closed with ``stack``. Raises ImportError where that is not installed."""
+    """Return joblib's backend; what it needs is closed with ``stack``. Raises ImportError where that is not installed."""
     if crew.backend == "dask":
         from dask.distributed import Client
 
@@ -355,7 +362,7 @@ def _engine(crew: Crew, stack: contextlib.ExitStack) -> Any:
 
 @contextlib.contextmanager
 def _one_thread() -> Iterator[None]:
-    """Pictures are independent: a process for each core beats threads, and sums keep their order."""
+    """Return images are independent: a process for each core beats threads, and sums keep their order."""
     import torch  # here, as it takes seconds to load and --help needs it not
 
     before = torch.get_num_threads(), cv2.getNumThreads()

@@ -12,7 +12,7 @@ Array = np.ndarray
 
 @dataclass(frozen=True)
 class Camera:
-    """Intrinsics (3, 3) in px, world-to-camera rotation (3, 3) and translation (3,) in m, picture size in px."""
+    """Intrinsics (3, 3) in px, world-to-camera rotation (3, 3) and translation (3,) in m, image size in px."""
 
     intrinsics: Array
     rotation: Array
@@ -26,13 +26,13 @@ class Camera:
         return -self.rotation.T @ self.translation
 
     def to_camera(self, points: Array) -> Array:
-        """World points (..., 3) in m to camera axes (..., 3) in m."""
+        """Return world points (..., 3) in m to camera axes (..., 3) in m."""
         return points @ self.rotation.T + self.translation
 
     def project(self, points: Array) -> tuple[Array, Array]:
-        """World points (..., 3) in m to picture positions (..., 2) in px and depths (...) in m along the axis.
+        """Return world points (..., 3) in m to image positions (..., 2) in px and depths (...) in m along the axis.
 
-        A point at or behind the camera's plane has no picture position: NaN.
+        A point at or behind the camera's plane has no image position: NaN.
         """
         seen = self.to_camera(np.asarray(points, dtype=np.float64))
         depth = seen[..., 2]
@@ -41,7 +41,7 @@ class Camera:
         return seen[..., :2] / safe * focal + self.intrinsics[:2, 2], depth
 
     def inside(self, xy: Array) -> Array:
-        """Which picture positions (..., 2) in px fall on a pixel of the picture: (...) bool."""
+        """Find which image positions (..., 2) in px fall on a pixel of the image: (...) bool."""
         edge = np.array([self.width, self.height]) - 0.5
         return np.all((xy >= -0.5) & (xy < edge), axis=-1)  # NaN compares false
 
@@ -49,10 +49,10 @@ class Camera:
 def look_at(
     eye: Array, target: Array, fov: float, size: tuple[int, int], roll: float = 0.0, up: Array | None = None
 ) -> Camera:
-    """A camera at ``eye`` that looks at ``target`` (both (3,) m).
+    """Return a camera at ``eye`` that looks at ``target`` (both (3,) m).
 
     fov: horizontal field of view, rad. size: (width, height) px. roll: turn of the camera about its axis, rad,
-    which turns the picture the other way. up: (3,) direction that is up in the picture, default +z; where the
+    which turns the image the other way. up: (3,) direction that is up in the image, default +z; where the
     camera looks along it, +y is taken. Raises DataError where eye and target coincide.
     """
     forward = np.asarray(target, dtype=np.float64) - eye
@@ -77,7 +77,7 @@ def look_at(
 class Material:
     """How a surface looks: base colour and the parameters of a principled BSDF (Burley 2012), each 0..1.
 
-    color: (3,) or (H, W, 3) float32 picture, sRGB 0..1, row 0 at v = 1; it repeats outside 0..1.
+    color: (3,) or (H, W, 3) float32 image, sRGB 0..1, row 0 at v = 1; it repeats outside 0..1.
     relief: (H, W) float32 height in m for bump shading, or None.
     """
 
@@ -118,9 +118,9 @@ class AreaLight:
 
 @dataclass(frozen=True)
 class Environment:
-    """Light from everywhere: radiance (3,) linear RGB, or (H, W, 3) float32 equirectangular picture, row 0 up.
+    """Light from everywhere: radiance (3,) linear RGB, or (H, W, 3) float32 equirectangular image, row 0 up.
 
-    turn: rotation of the picture about the vertical, rad.
+    turn: rotation of the image about the vertical, rad.
     """
 
     radiance: Array
@@ -152,9 +152,9 @@ WORN = ("body", "garment", "hair")  # kinds of meshes that belong to the person
 
 @dataclass(frozen=True)
 class SceneSpec:
-    """Everything of one picture. aperture and focus in m (0 aperture: everything sharp).
+    """Everything of one image. aperture and focus in m (0 aperture: everything sharp).
 
-    background: (H, W, 3) uint8 picture of the camera's size behind all meshes, or None.
+    background: (H, W, 3) uint8 image of the camera's size behind all meshes, or None.
     info: what was chosen, ready for JSON (posture, age in months, seed, names of surfaces and garments, ...).
     """
 
@@ -189,7 +189,7 @@ def vertex_normals(vertices: Array, faces: Array) -> Array:
 
 
 def shading_normals(mesh: Mesh) -> Array:
-    """Unit normals (V, 3) float32: area-weighted means over faces; vertices in one place (split seams) share theirs.
+    """Return unit normals (V, 3) float32: area-weighted means over faces; vertices in one place (split seams) share theirs.
 
     A vertex without faces, or whose faces cancel, gets +z.
     """
@@ -205,7 +205,7 @@ def shading_normals(mesh: Mesh) -> Array:
 
 
 def _places(vertices: Array) -> Array:
-    """The same number (V,) for vertices (V, 3) float32 in the same place, from 0 without gaps."""
+    """Return the same number (V,) for vertices (V, 3) float32 in the same place, from 0 without gaps."""
     # + 0: -0 becomes 0
     bits = np.ascontiguousarray(vertices + np.float32(0)).view(np.uint32).astype(np.uint64)
     mixed = bits[:, 0]

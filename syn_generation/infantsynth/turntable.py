@@ -1,6 +1,6 @@
-"""Fitted bodies, each in several orientations over background pictures: the published way to make a set, with labels.
+"""Render fitted bodies in several orientations over backgrounds, the published way to make a set.
 
-The published renderer made ten pictures of each fit, with a camera of focal length w / 2 half a metre before it.
+The published renderer made ten images of each fit, with a camera of focal length w / 2 half a metre before it.
 """
 
 from dataclasses import dataclass, replace
@@ -33,10 +33,10 @@ _PARTS = ("turn", "clothes", "light", "background")
 
 @dataclass(frozen=True)
 class TurntableRecipe:
-    """Picture i shows fit i // turns in orientation i % turns; travels to the workers.
+    """Image i shows fit i // turns in orientation i % turns; travels to the workers.
 
     look: body, size, renderer and folders; its ``fits`` are shown one by one. rotation: "legacy", the published
-    sweep; "uniform" over SO(3), the first picture of each fit as it was fitted; "none".
+    sweep; "uniform" over SO(3), the first image of each fit as it was fitted; "none".
     Raises ConfigError for what cannot be.
     """
 
@@ -54,11 +54,11 @@ class TurntableRecipe:
             raise ConfigError("there must be 1 or more turns of each fit, and 1 when nothing is turned")
 
     def count(self) -> int:
-        """Number of pictures. Raises DataError when the fits cannot be read."""
+        """Return number of images. Raises DataError when the fits cannot be read."""
         return len(_pool(self.look.fits, self.look.body)) * self.turns
 
     def maker(self) -> Make:
-        """The function that makes one picture with its labels."""
+        """Build the function that makes one image with its labels."""
         body, pool = _body(self.look.body), _pool(self.look.fits, self.look.body)
         draw, name = self.look.renderer()
 
@@ -66,18 +66,18 @@ class TurntableRecipe:
             seed = image_seed(self.seed, index, draw_number)
             spec = self.scene(body, pool, index, seed)
             spec = replace(spec, info={**spec.info, "renderer": name})
-            picture = self.look.develop(draw(spec, seed), seed)
-            return label(spec, picture, self.labels, self.split, index, seed)
+            image = self.look.develop(draw(spec, seed), seed)
+            return label(spec, image, self.labels, self.split, index, seed)
 
         return make
 
     def options(self) -> dict[str, Any]:
-        """Everything that decides on the bytes, JSON-like."""
+        """Collect everything that decides on the bytes, JSON-like."""
         own = {"seed": self.seed, "turns": self.turns, "rotation": self.rotation}
         return recipe_options(self.look, self.labels, **own)
 
     def scene(self, body: BodyModel, pool: FitPool, index: int, seed: int) -> SceneSpec:
-        """The scene of one picture."""
+        """Return the scene of one image."""
         fit, step = divmod(index, self.turns)
         streams = np.random.SeedSequence(seed).spawn(len(_PARTS))
         rngs = {name: np.random.default_rng(stream) for name, stream in zip(_PARTS, streams, strict=True)}
@@ -126,14 +126,14 @@ class TurntableRecipe:
 
 
 def published_camera(size: tuple[int, int]) -> Camera:
-    """The published renderer's camera in the world's origin: focal length w / 2, it looks along +y. size: px."""
+    """Return the published renderer's camera in the world's origin: focal length w / 2, it looks along +y. size: px."""
     width, height = size
     intrinsics = np.array([[width / 2, 0, (width - 1) / 2], [0, width / 2, (height - 1) / 2], [0, 0, 1.0]])
     return Camera(intrinsics, _LEVEL, np.zeros(3), width, height)
 
 
 def into_world(root: Array) -> Array:
-    """Orientation (3,) rad in the axes of ``published_camera`` as one in the world's."""
+    """Return orientation (3,) rad in the axes of ``published_camera`` as one in the world's."""
     return (Rotation.from_matrix(_LEVEL.T) * Rotation.from_rotvec(root)).as_rotvec()
 
 

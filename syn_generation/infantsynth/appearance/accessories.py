@@ -29,7 +29,7 @@ _SIDES = ("left", "right")
 def sock(
     studio: Studio, vertices: Array, side: str, cloth: Swatch, top: float, rng: np.random.Generator
 ) -> Mesh:
-    """A sock from ``top`` along the leg (1 is the ankle) over the foot of the posed body (V, 3) m."""
+    """Draw a sock from ``top`` along the leg (1 is the ankle) over the foot of the posed body (V, 3) m."""
     anatomy, scale = studio.anatomy, studio.anatomy.scale
     mine = anatomy.at.part == PARTS.index(f"{side}_leg")
     spine = foot_spine(studio, vertices, side)
@@ -53,7 +53,7 @@ def sock(
 
 
 def mitten(studio: Studio, vertices: Array, side: str, cloth: Swatch, rng: np.random.Generator) -> Mesh:
-    """A mitten without a thumb, as newborns wear, on the hand of the posed body (V, 3) m."""
+    """Draw a mitten without a thumb, as newborns wear, on the hand of the posed body (V, 3) m."""
     anatomy, scale = studio.anatomy, studio.anatomy.scale
     at = anatomy.at
     mine = at.part == PARTS.index(f"{side}_arm")
@@ -73,7 +73,7 @@ def mitten(studio: Studio, vertices: Array, side: str, cloth: Swatch, rng: np.ra
 
 
 def foot_spine(studio: Studio, vertices: Array, side: str) -> tubes.Spine:
-    """Down the shin, round the ankle and along the foot of the posed body (V, 3) m."""
+    """Lay a spine down the shin, round the ankle and along the foot of the posed body (V, 3) m."""
     anatomy, at = studio.anatomy, studio.anatomy.at
     mine = at.part == PARTS.index(f"{side}_leg")
     foot = follow(anatomy, vertices, mine & (at.foot > 0.8))
@@ -101,7 +101,7 @@ def foot_spine(studio: Studio, vertices: Array, side: str) -> tubes.Spine:
 
 
 def surface_points(studio: Studio, vertices: Array, chosen: Array) -> Array:
-    """The chosen vertices (V,) bool of the posed body and the middles of their faces, (N, 3) m."""
+    """Return the chosen vertices (V,) bool of the posed body and the middles of their faces, (N, 3) m."""
     faces = studio.faces[chosen[studio.faces].all(axis=1)]
     return np.concatenate([vertices[chosen], vertices[faces].mean(axis=1)]).astype(np.float64)
 
@@ -118,7 +118,7 @@ class Head:
 
 
 def find_head(studio: Studio, vertices: Array) -> Head:
-    """The head of the posed body (V, 3) m."""
+    """Return the head of the posed body (V, 3) m."""
     anatomy = studio.anatomy
     chosen = anatomy.at.head > 0.9
     face = anatomy.face
@@ -133,13 +133,13 @@ def find_head(studio: Studio, vertices: Array) -> Head:
 
 
 def _spine(head: Head, low: Array, tilt: float) -> tubes.Spine:
-    """An upward axis of the head, leaning back by ``tilt`` rad, whose zero is at the height of ``low`` (rest)."""
+    """Return an upward axis of the head, leaning back by ``tilt`` rad, whose zero is at the height of ``low`` (rest)."""
     axis = head.frame.direction(np.array([0.0, np.sin(tilt), np.cos(tilt)]))
     return tubes.straight(head.frame.point(low), axis, head.frame.direction(np.array([1.0, 0.0, 0.0])))
 
 
 def hat(studio: Studio, vertices: Array, chest: Chest) -> list[Mesh]:
-    """A cap with a turned-up edge, or a sun hat with a brim."""
+    """Draw a cap with a turned-up edge, or a sun hat with a brim."""
     rng, head = chest.rng, find_head(studio, vertices)
     size = head.unit * head.frame.size
     spine = _spine(
@@ -173,7 +173,7 @@ def hat(studio: Studio, vertices: Array, chest: Chest) -> list[Mesh]:
 
 
 def _cuff(rings: tubes.Rings, width: float, thick: float) -> tubes.Rings:
-    """The turned-up edge of a cap."""
+    """Return the turned-up edge of a cap."""
     along = np.linspace(-0.001, width, 6)
     radius = np.stack([np.interp(along, rings.along, column) for column in rings.radius.T], axis=1)
     centre = np.stack([np.interp(along, rings.along, column) for column in rings.centre.T], axis=1)
@@ -182,7 +182,7 @@ def _cuff(rings: tubes.Rings, width: float, thick: float) -> tubes.Rings:
 
 
 def _brim(rings: tubes.Rings, width: float, rng: np.random.Generator) -> tubes.Rings:
-    """A brim that slopes down and waves, from its outer edge to the hat."""
+    """Draw a brim that slopes down and waves, from its outer edge to the hat."""
     out = np.linspace(1, 0, 7)
     around = 2 * np.pi * np.arange(tubes.AROUND) / tubes.AROUND
     waves = 0.06 * np.sin(3 * around + rng.uniform(0, 6)) + 0.05 * np.sin(5 * around + rng.uniform(0, 6))
@@ -192,7 +192,7 @@ def _brim(rings: tubes.Rings, width: float, rng: np.random.Generator) -> tubes.R
 
 
 def headband(studio: Studio, vertices: Array, chest: Chest) -> list[Mesh]:
-    """A band round the head, at times with a bow."""
+    """Draw a band round the head, at times with a bow."""
     rng, head = chest.rng, find_head(studio, vertices)
     size, scale = head.unit * head.frame.size, studio.anatomy.cloth_scale
     spine = _spine(
@@ -211,7 +211,7 @@ def headband(studio: Studio, vertices: Array, chest: Chest) -> list[Mesh]:
 
 
 def _bow(rings: tubes.Rings, head: Head, size: float, rng: np.random.Generator) -> Solid:
-    """Two loops and a knot at the front of a band."""
+    """Draw two loops and a knot at the front of a band."""
     middle, points = len(rings.along) // 2, rings.positions()[len(rings.along) // 2]
     centre = points.mean(axis=0)
     front = head.frame.direction(np.array([rng.uniform(-0.7, 0.7), -1.0, 0.0]))
@@ -228,7 +228,7 @@ def _bow(rings: tubes.Rings, head: Head, size: float, rng: np.random.Generator) 
 
 
 def pacifier(studio: Studio, vertices: Array, chest: Chest) -> list[Mesh]:
-    """A shield on the lips with a knob or a ring before it."""
+    """Draw a shield on the lips with a knob or a ring before it."""
     rng, head = chest.rng, find_head(studio, vertices)
     size = head.unit * head.frame.size
     mouth = head.nose + head.unit * np.array([0.0, 0.0, -0.58])
@@ -256,7 +256,7 @@ _HEAD = {"hat": hat, "headband": headband, "pacifier": pacifier}
 
 
 def add_extras(studio: Studio, vertices: Array, outfit: Outfit, chest: Chest) -> list[Mesh]:
-    """Meshes of an outfit's extras on the posed body (V, 3) m."""
+    """Draw meshes of an outfit's extras on the posed body (V, 3) m."""
     rng = chest.rng
     meshes: list[Mesh] = []
     for name in outfit.extras:
@@ -281,7 +281,7 @@ def _sock_cloth(name: str, outfit: Outfit, chest: Chest) -> Swatch:
 
 
 def _hem(studio: Studio, outfit: Outfit) -> float:
-    """How far down the leg the garments go, in the coordinate along it."""
+    """Measure how far down the leg the garments go, in the coordinate along it."""
     anatomy = studio.anatomy
     leg = anatomy.at.leg
     worn = np.logical_or.reduce([garment.inside(anatomy, anatomy.at) > 0 for garment in outfit.garments])

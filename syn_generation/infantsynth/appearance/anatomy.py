@@ -35,7 +35,7 @@ class Coordinates:
     part: Array
 
     def carried(self, carry: Callable[[Array], Array]) -> "Coordinates":
-        """The same for other points, whose values ``carry`` interpolates from those (V, C) of these."""
+        """Return the same for other points, whose values ``carry`` interpolates from those (V, C) of these."""
         numbers = np.column_stack([self.rest, self.arm, self.leg, self.head, self.hand, self.foot])
         flags = (self.part[:, None] == np.arange(len(PARTS))).astype(np.float32)
         new, part = carry(numbers), carry(flags).argmax(axis=-1)
@@ -109,7 +109,7 @@ def study(body: Any) -> Anatomy:
 
 
 def _rest_landmarks(body: Any) -> tuple[dict[str, Array], Array]:
-    """Joints by name and the five keypoints of the face in the rest pose, m."""
+    """Return joints by name and the five keypoints of the face in the rest pose, m."""
     template = body.template
     output = body(
         template.new_zeros(1, body.num_betas),
@@ -144,7 +144,7 @@ def _shares(names: tuple[str, ...], weights: Array) -> dict[str, Array]:
 def _along(
     rest: Array, joints: dict[str, Array], chain: tuple[str, str, str], left: Array, right: Array
 ) -> tuple[Array, float]:
-    """Coordinate along both limbs (V,), 0 at the first joint and 1 at the third, and the limb's length."""
+    """Return coordinate along both limbs (V,), 0 at the first joint and 1 at the third, and the limb's length."""
     coordinate = np.full(len(rest), BEYOND, dtype=np.float32)
     length = 0.0
     for side, share in (("left", left), ("right", right)):
@@ -187,7 +187,7 @@ def _eyeballs(rest: Array, faces: Array, face: Array) -> tuple[Array, Array] | N
 
 
 def panel(anatomy: Anatomy, at: Coordinates) -> tuple[Array, Array]:
-    """Round and along coordinate of points, m: two arrays of their shape. Round is 0 at the front of each part."""
+    """Measure the round and along coordinates of points, m: two arrays of their shape. Round is 0 at the front of each part."""
     round_, along = np.zeros(at.part.shape, dtype=np.float32), np.zeros(at.part.shape, dtype=np.float32)
     for index, name in enumerate(PARTS):
         inside = at.part == index
@@ -209,7 +209,7 @@ def _unroll(anatomy: Anatomy, name: str, points: Array) -> tuple[Array, Array]:
 
 
 def part_axis(anatomy: Anatomy, name: str) -> tuple[Array, Array]:
-    """A point on the axis of a part, and the unit direction of the axis: upwards, or from hand or foot to the root."""
+    """Return a point on the axis of a part, and the unit direction of the axis: upwards, or from hand or foot to the root."""
     joints = anatomy.joints
     kind = name.split("_")[-1]
     if kind not in _BONES:
@@ -228,16 +228,16 @@ class Placement:
     shift: Array
 
     def point(self, rest: Array) -> Array:
-        """Points (..., 3) m of the template at rest to where they are on the posed body."""
+        """Return points (..., 3) m of the template at rest to where they are on the posed body."""
         return self.size * np.asarray(rest) @ self.rotation.T + self.shift
 
     def direction(self, rest: Array) -> Array:
-        """Directions (..., 3) of the rest pose, turned with the body; lengths stay."""
+        """Return directions (..., 3) of the rest pose, turned with the body; lengths stay."""
         return np.asarray(rest) @ self.rotation.T
 
 
 def follow(anatomy: Anatomy, vertices: Array, chosen: Array) -> Placement:
-    """The frame of the chosen vertices (V,) bool of a posed body (V, 3) m, by least squares (Umeyama 1991)."""
+    """Return the frame of the chosen vertices (V,) bool of a posed body (V, 3) m, by least squares (Umeyama 1991)."""
     rest, posed = anatomy.at.rest[chosen].astype(np.float64), np.asarray(vertices)[chosen].astype(np.float64)
     low, high = rest.mean(axis=0), posed.mean(axis=0)
     u, strength, vt = np.linalg.svd((posed - high).T @ (rest - low))

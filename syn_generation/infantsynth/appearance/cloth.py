@@ -23,26 +23,26 @@ def _ellipse(x: float, y: float, rx: float, ry: float, turn: float = 0.0) -> Arr
 
 
 def dot() -> Drawing:
-    """A disc."""
+    """Return a disc."""
     return [(_ellipse(0, 0, 0.9, 0.9), 0)]
 
 
 def star() -> Drawing:
-    """Five blunt points."""
+    """Return five blunt points."""
     angle = np.arange(10) * np.pi / 5 - np.pi / 2
     radius = np.where(np.arange(10) % 2 == 0, 1.0, 0.45)
     return [(np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1), 0)]
 
 
 def heart() -> Drawing:
-    """A heart."""
+    """Return a heart."""
     x = 16 * np.sin(_TURN) ** 3
     y = 13 * np.cos(_TURN) - 5 * np.cos(2 * _TURN) - 2 * np.cos(3 * _TURN) - np.cos(4 * _TURN)
     return [(np.stack([x, -y], axis=1) / 18, 0)]
 
 
 def flower() -> Drawing:
-    """Five petals, an eye, two leaves."""
+    """Return five petals, an eye, two leaves."""
     radius = 0.55 + 0.2 * np.cos(5 * _TURN)
     petals = np.stack([radius * np.cos(_TURN), radius * np.sin(_TURN)], axis=1)
     leaves = [(_ellipse(side * 0.68, 0.55, 0.32, 0.14, side * 0.6), 2) for side in (-1, 1)]
@@ -50,7 +50,7 @@ def flower() -> Drawing:
 
 
 def sprig() -> Drawing:
-    """A twig with leaves."""
+    """Return a twig with leaves."""
     stem = np.array([[-0.04, 1], [0.04, 1], [0.04, -0.8], [-0.04, -0.8]])
     leaves = [
         (_ellipse(side * 0.32, height, 0.32, 0.13, -side * 0.6), 1)
@@ -61,7 +61,7 @@ def sprig() -> Drawing:
 
 
 def bear() -> Drawing:
-    """A bear's head."""
+    """Return a bear's head."""
     ears = [(_ellipse(side * 0.62, -0.55, 0.3, 0.3), 0) for side in (-1, 1)]
     eyes = [(_ellipse(side * 0.28, -0.08, 0.09, 0.11), 2) for side in (-1, 1)]
     return [
@@ -74,7 +74,7 @@ def bear() -> Drawing:
 
 
 def rabbit() -> Drawing:
-    """A rabbit's head."""
+    """Return a rabbit's head."""
     ears = [(_ellipse(side * 0.26, -0.6, 0.16, 0.42, side * 0.2), 0) for side in (-1, 1)]
     inner = [(_ellipse(side * 0.26, -0.58, 0.07, 0.28, side * 0.2), 1) for side in (-1, 1)]
     eyes = [(_ellipse(side * 0.2, 0.28, 0.06, 0.08), 2) for side in (-1, 1)]
@@ -82,19 +82,19 @@ def rabbit() -> Drawing:
 
 
 def cloud() -> Drawing:
-    """A cloud."""
+    """Return a cloud."""
     puffs = ((-0.5, 0.15, 0.4), (0.0, -0.1, 0.5), (0.5, 0.15, 0.4))
     return [(_ellipse(x, y, r, r), 0) for x, y, r in puffs] + [(_ellipse(0, 0.35, 0.8, 0.22), 0)]
 
 
 def fish() -> Drawing:
-    """A fish."""
+    """Return a fish."""
     tail = np.array([[0.45, 0.0], [0.95, -0.4], [0.95, 0.4]])
     return [(tail, 1), (_ellipse(-0.1, 0, 0.7, 0.42), 0), (_ellipse(-0.45, -0.08, 0.09, 0.09), 2)]
 
 
 def bird() -> Drawing:
-    """A bird."""
+    """Return a bird."""
     beak = np.array([[-0.95, -0.3], [-0.6, -0.45], [-0.6, -0.2]])
     tail = np.array([[0.3, 0.1], [0.98, -0.15], [0.8, 0.3]])
     body = [(_ellipse(0, 0.15, 0.6, 0.45), 0), (_ellipse(-0.42, -0.3, 0.32, 0.3), 0)]
@@ -108,7 +108,7 @@ def bird() -> Drawing:
 
 
 def car() -> Drawing:
-    """A car."""
+    """Return a car."""
     cabin = np.array([[-0.45, -0.05], [-0.25, -0.5], [0.3, -0.5], [0.55, -0.05]])
     hull = np.array([[-0.95, -0.05], [0.95, -0.05], [0.95, 0.35], [-0.95, 0.35]])
     wheels = [(_ellipse(side * 0.5, 0.38, 0.22, 0.22), 2) for side in (-1, 1)]
@@ -116,7 +116,7 @@ def car() -> Drawing:
 
 
 def blob() -> Drawing:
-    """A rounded patch as on animal prints; the same each time, turned and scaled when strewn."""
+    """Return a rounded patch as on animal prints; the same each time, turned and scaled when strewn."""
     radius = 0.7 + 0.18 * np.sin(2 * _TURN + 0.4) + 0.1 * np.sin(3 * _TURN)
     return [(np.stack([radius * np.cos(_TURN), radius * np.sin(_TURN)], axis=1), 0)]
 
@@ -189,29 +189,29 @@ def _jersey(color: Array, rng: np.random.Generator, metres: float) -> Swatch:
 
 
 def _waves(size: int, count: int) -> tuple[Array, Array]:
-    """Phases 0..1 of ``count`` repeats along x and y, (1, S) and (S, 1)."""
+    """Return phases 0..1 of ``count`` repeats along x and y, (1, S) and (S, 1)."""
     phase = (np.arange(size, dtype=np.float32) * count / size) % 1
     return phase[None, :], phase[:, None]
 
 
 def _repeats(rng: np.random.Generator, metres: float, low: float, high: float) -> int:
-    """How many repeats of a length between low and high (m) fit the tile."""
+    """Count how many repeats of a length between low and high (m) fit the tile."""
     return max(1, round(metres / rng.uniform(low, high)))
 
 
 def _band(phase: Array, width: float, size: int, count: int) -> Array:
-    """1 inside the first ``width`` of a repeat, with an edge as soft as one pixel."""
+    """Return 1 inside the first ``width`` of a repeat, with an edge as soft as one pixel."""
     soft = count / size
     return smooth_step(0, soft, phase) * (1 - smooth_step(width - soft, width, phase))
 
 
 def plain(rng: np.random.Generator, size: int, colors: Colors) -> Swatch:
-    """One colour."""
+    """Draw one colour."""
     return _jersey(flat(colors[0], size), rng, 0.20)
 
 
 def melange(rng: np.random.Generator, size: int, colors: Colors) -> Swatch:
-    """Yarn of two shades: flecks along the rows."""
+    """Draw yarn of two shades: flecks along the rows."""
     flecks = noise_field(rng, size, 3.0, 0.8, (3.0, 1.0))
     share = 0.26 * smooth_step(-0.5, 2.0, flecks)
     toned = mix(flat(colors[0], size), np.asarray(colors[0]) * 0.45 + 0.12, share)
@@ -219,7 +219,7 @@ def melange(rng: np.random.Generator, size: int, colors: Colors) -> Swatch:
 
 
 def stripes(rng: np.random.Generator, size: int, colors: Colors) -> Swatch:
-    """Horizontal stripes, even or narrow, at times of two colours."""
+    """Draw horizontal stripes, even or narrow, at times of two colours."""
     metres = 0.20
     count = _repeats(rng, metres, 0.012, 0.05)
     _, y = _waves(size, count)
@@ -235,7 +235,7 @@ def stripes(rng: np.random.Generator, size: int, colors: Colors) -> Swatch:
 
 
 def pinstripes(rng: np.random.Generator, size: int, colors: Colors) -> Swatch:
-    """Fine vertical lines."""
+    """Draw fine vertical lines."""
     metres = 0.16
     count = _repeats(rng, metres, 0.006, 0.014)
     x, _ = _waves(size, count)
@@ -244,7 +244,7 @@ def pinstripes(rng: np.random.Generator, size: int, colors: Colors) -> Swatch:
 
 
 def checks(rng: np.random.Generator, size: int, colors: Colors) -> Swatch:
-    """Gingham or plaid: bands of both directions that darken where they cross."""
+    """Draw gingham or plaid: bands of both directions that darken where they cross."""
     metres = 0.20
     count = _repeats(rng, metres, 0.012, 0.06)
     x, y = _waves(size, count)
@@ -267,7 +267,7 @@ def _printed(
     jitter: float = 0.12,
     fill: tuple[float, float] = (0.22, 0.36),
 ) -> Swatch:
-    """Shapes strewn over the ground; pitch: range of the distance between neighbours, m."""
+    """Draw shapes strewn over the ground; pitch: range of the distance between neighbours, m."""
     metres = 0.20
     step = rng.uniform(*pitch) * size / metres
     radius = step * rng.uniform(*fill)
@@ -276,29 +276,29 @@ def _printed(
 
 
 def dots(rng: np.random.Generator, size: int, colors: Colors) -> Swatch:
-    """Spots."""
+    """Draw spots."""
     return _printed(rng, size, colors, [dot()], (0.010, 0.035), 0.0, rng.choice([0.0, 0.25]), (0.14, 0.32))
 
 
 def floral(rng: np.random.Generator, size: int, colors: Colors) -> Swatch:
-    """Flowers and twigs, turned every way."""
+    """Draw flowers and twigs, turned every way."""
     return _printed(rng, size, colors, [make() for make in PLANTS], (0.018, 0.045), np.pi, 0.2, (0.3, 0.46))
 
 
 def animals(rng: np.random.Generator, size: int, colors: Colors) -> Swatch:
-    """One or two little drawings, upright."""
+    """Draw one or two little drawings, upright."""
     chosen = rng.choice(len(UPRIGHT), size=rng.integers(1, 3), replace=False)
     return _printed(rng, size, colors, [UPRIGHT[i]() for i in chosen], (0.028, 0.06), 0.25, 0.1, (0.28, 0.4))
 
 
 def stars(rng: np.random.Generator, size: int, colors: Colors) -> Swatch:
-    """Stars or hearts."""
+    """Draw stars or hearts."""
     shape = star() if rng.random() < 0.6 else heart()
     return _printed(rng, size, colors, [shape], (0.014, 0.045), 0.4, 0.15)
 
 
 def blobs(rng: np.random.Generator, size: int, colors: Colors) -> Swatch:
-    """Patches as of an animal's coat or of camouflage."""
+    """Draw patches as of an animal's coat or of camouflage."""
     if rng.random() < 0.5:
         return _printed(rng, size, colors, [blob()], (0.015, 0.04), np.pi, 0.3, (0.3, 0.5))
     wave = noise_field(rng, size, size * rng.uniform(0.12, 0.25), 3.0)
@@ -308,7 +308,7 @@ def blobs(rng: np.random.Generator, size: int, colors: Colors) -> Swatch:
 
 
 def _raised(color: Array, height: Array, depth: float, rng: np.random.Generator, metres: float) -> Swatch:
-    """Cloth with a relief that shows: hollows are darker. height 0..1; depth in m."""
+    """Draw cloth with a relief that shows: hollows are darker. height 0..1; depth in m."""
     yarn = noise_field(rng, len(color), 3.0, 1.0)
     light = 0.86 + 0.17 * height + 0.02 * yarn
     relief = (depth * height + 5e-5 * yarn).astype(np.float32)
@@ -316,7 +316,7 @@ def _raised(color: Array, height: Array, depth: float, rng: np.random.Generator,
 
 
 def knit(rng: np.random.Generator, size: int, colors: Colors) -> Swatch:
-    """Coarse stocking stitch, at times with a band of another colour."""
+    """Draw coarse stocking stitch, at times with a band of another colour."""
     metres = 0.20
     count = _repeats(rng, metres, 0.0045, 0.008)
     x, y = _waves(size, count)
@@ -330,7 +330,7 @@ def knit(rng: np.random.Generator, size: int, colors: Colors) -> Swatch:
 
 
 def rib(rng: np.random.Generator, size: int, colors: Colors) -> Swatch:
-    """Vertical ribs, fine as in cuffs or as broad as corduroy."""
+    """Draw vertical ribs, fine as in cuffs or as broad as corduroy."""
     metres = 0.16
     x, _ = _waves(size, _repeats(rng, metres, 0.004, 0.009))
     height = np.sqrt(np.abs(np.sin(np.pi * x)))
@@ -338,7 +338,7 @@ def rib(rng: np.random.Generator, size: int, colors: Colors) -> Swatch:
 
 
 def waffle(rng: np.random.Generator, size: int, colors: Colors) -> Swatch:
-    """Small hollows in rows."""
+    """Draw small hollows in rows."""
     metres = 0.18
     x, y = _waves(size, _repeats(rng, metres, 0.006, 0.011))
     height = np.maximum(np.abs(2 * x - 1), np.abs(2 * y - 1)) ** 3
@@ -346,19 +346,19 @@ def waffle(rng: np.random.Generator, size: int, colors: Colors) -> Swatch:
 
 
 def muslin(rng: np.random.Generator, size: int, colors: Colors) -> Swatch:
-    """Crinkled double gauze."""
+    """Draw crinkled double gauze."""
     crinkle = 1 - np.abs(noise_field(rng, size, size * 0.06, 2.0, (1.0, 1.6))) / NOISE_LIMIT
     return _raised(flat(colors[0], size), crinkle, 1.4e-3, rng, 0.20)
 
 
 def fleece(rng: np.random.Generator, size: int, colors: Colors) -> Swatch:
-    """Soft pile."""
+    """Draw soft pile."""
     pile = 0.5 + 0.5 * noise_field(rng, size, 6.0, 1.2) / NOISE_LIMIT
     return _raised(flat(colors[0], size), pile, 1.2e-3, rng, 0.18)
 
 
 def denim(rng: np.random.Generator, size: int, colors: Colors) -> Swatch:
-    """Blue twill, whatever the given colours: darker or washed out."""
+    """Draw blue twill, whatever the given colours: darker or washed out."""
     blue = np.array([0.24, 0.33, 0.48]) * rng.uniform(0.6, 1.25)
     phase = np.add.outer(np.arange(size), np.arange(size)) * (round(size / 5) / size)
     twill = 0.5 + 0.5 * np.sin(2 * np.pi * phase)

@@ -55,7 +55,7 @@ def dress(
     textures: TextureSource | None = None,
     size: int = TEXTURE_SIZE,
 ) -> Dressed:
-    """Skin, hair and clothes for a posed body of any BodyModel; trunk, hips and thighs are always cloth.
+    """Draw skin, hair and clothes for a posed body of any BodyModel; trunk, hips and thighs are always cloth.
 
     betas (K,), pose (J, 3) rad: the parameters that gave ``vertices`` (V, 3) m, which may since have been moved as
     a whole. textures: where cloth comes from, procedural where None. size: side of the textures, px.
@@ -99,7 +99,7 @@ def _draw_look(studio: Studio, rng: np.random.Generator, textures: TextureSource
 
 
 def _rest_shape(body: Any, betas: Array) -> Array:
-    """Vertices (V, 3) of the body's shape at rest, m."""
+    """Return vertices (V, 3) of the body's shape at rest, m."""
     with torch.no_grad():
         shape = torch.as_tensor(np.asarray(betas), dtype=torch.float32)[None]
         still = torch.zeros(1, len(body.joint_names), 3)
@@ -118,7 +118,7 @@ def _underlay(studio: Studio, canvas: Canvas, garments: tuple[Garment, ...], pai
 
 
 def _skin_mesh(studio: Studio, vertices: Array, garments: tuple[Garment, ...], material: Material) -> Mesh:
-    """The body without its eyeballs, drawn in a little where cloth lies over it."""
+    """Return the body without its eyeballs, drawn in a little where cloth lies over it."""
     atlas, anatomy = studio.atlas, studio.anatomy
     deep = np.maximum.reduce([garment.inside(anatomy, anatomy.at) for garment in garments])
     inset = INSET * anatomy.cloth_scale * smooth_step(0.004 * anatomy.scale, 0.015 * anatomy.scale, deep)

@@ -54,28 +54,28 @@ class Garment:
     bulge: float = 0.0
 
     def inside(self, anatomy: Anatomy, at: Coordinates) -> Array:
-        """Distance from the nearest edge, m, positive on the cloth."""
+        """Return distance from the nearest edge, m, positive on the cloth."""
         return np.minimum.reduce([edge(anatomy, at) for edge in self.edges.values()])
 
 
 def sleeve(to: float) -> Edge:
-    """Sleeves down to ``to``: 0.03 none, 0.25 short, 0.5 to the elbow, 1 to the wrist."""
+    """Return sleeves down to ``to``: 0.03 none, 0.25 short, 0.5 to the elbow, 1 to the wrist."""
     return lambda anatomy, at: (to - at.arm) * anatomy.arm_length
 
 
 def legs(to: float) -> Edge:
-    """Legs down to ``to``: 0.3 shorts, 0.5 knee, 1 ankle."""
+    """Return legs down to ``to``: 0.3 shorts, 0.5 knee, 1 ankle."""
     return lambda anatomy, at: (to - at.leg) * anatomy.leg_length
 
 
 def trunk_height(anatomy: Anatomy, level: float) -> float:
-    """Rest height z, m, of a level of the trunk: 0 at the hip joints, 1 at the shoulder joints."""
+    """Return the rest height z, m, of a level of the trunk: 0 at the hip joints, 1 at the shoulder joints."""
     low, high = anatomy.joints["left_hip"][2], anatomy.joints["left_shoulder"][2]
     return float(low + level * (high - low))
 
 
 def below(level: float) -> Edge:
-    """Nothing above a level of the trunk, and no arms."""
+    """Keep nothing above a level of the trunk, and no arms."""
 
     def edge(anatomy: Anatomy, at: Coordinates) -> Array:
         height = trunk_height(anatomy, level) - at.rest[..., 2]
@@ -85,7 +85,7 @@ def below(level: float) -> Edge:
 
 
 def above(level: float) -> Edge:
-    """Nothing below a level of the trunk; arms are left alone."""
+    """Keep nothing below a level of the trunk; arms are left alone."""
 
     def edge(anatomy: Anatomy, at: Coordinates) -> Array:
         height = at.rest[..., 2] - trunk_height(anatomy, level)
@@ -99,7 +99,7 @@ def _is_arm(at: Coordinates) -> Array:
 
 
 def collar(wide: float = 1.0, deep: float = 0.0, pointed: float = 0.0) -> Edge:
-    """A neckline.
+    """Return a neckline.
 
     wide: of the opening, 1 close to the neck. deep: how much lower it is in front than behind, m on an infant.
     pointed: depth of a V below it, m on an infant.
@@ -123,7 +123,7 @@ def collar(wide: float = 1.0, deep: float = 0.0, pointed: float = 0.0) -> Edge:
 
 
 def front(half_width: float, length: float) -> Edge:
-    """A rounded flap on the chest: half of its width in widths of the neck, its length in trunk heights."""
+    """Return a rounded flap on the chest: half of its width in widths of the neck, its length in trunk heights."""
 
     def edge(anatomy: Anatomy, at: Coordinates) -> Array:
         (_, _, low), half = anatomy.neck[0], anatomy.neck[1]
@@ -139,7 +139,7 @@ def front(half_width: float, length: float) -> Edge:
 
 
 def required(anatomy: Anatomy, at: Coordinates) -> Array:
-    """Which points must be cloth: the trunk within neckline and armholes, the hips, the thighs. Bool, shape of at."""
+    """Find which points must be cloth: the trunk within neckline and armholes, the hips, the thighs. Bool, shape of at."""
     trunk = (at.part == PARTS.index("trunk")) & (at.arm < ARMHOLE)
     # interpolation rounds, also where no bone of the leg moves
     leg = (at.leg > BEYOND + 1e-3) & (at.leg <= THIGH)
@@ -147,7 +147,7 @@ def required(anatomy: Anatomy, at: Coordinates) -> Array:
 
 
 def covered(anatomy: Anatomy, at: Coordinates, garments: tuple[Garment, ...]) -> Array:
-    """Which points are painted as cloth: under a garment, or required to be. Bool, shape of at."""
+    """Find which points are painted as cloth: under a garment, or required to be. Bool, shape of at."""
     worn = [garment.inside(anatomy, at) > 0 for garment in garments]
     return np.logical_or.reduce([required(anatomy, at), *worn])
 
@@ -172,7 +172,7 @@ class Canvas:
 
 
 def tile_over(swatch: Swatch, round_: Array, along: Array, scale: float, shift: Array) -> tuple[Array, Array]:
-    """Colour (S, S, 3) and relief (S, S) of a tile laid out over panel coordinates in m; shift (2,) in tiles."""
+    """Return colour (S, S, 3) and relief (S, S) of a tile laid out over panel coordinates in m; shift (2,) in tiles."""
     size = len(swatch.color)
     pitch = size / (swatch.metres * scale)
     x = np.mod(round_ * pitch + shift[0] * size, size).astype(np.float32)
@@ -183,12 +183,12 @@ def tile_over(swatch: Swatch, round_: Array, along: Array, scale: float, shift: 
 
 
 def soft_line(distance: Array, width: float) -> Array:
-    """A soft line of ``width`` m round the zero of a distance (S, S) m."""
+    """Return a soft line of ``width`` m round the zero of a distance (S, S) m."""
     return np.clip(1.5 - np.abs(distance) / (0.5 * width), 0, 1)
 
 
 def paint_garment(studio: Studio, garment: Garment, skin: Array, rng: np.random.Generator) -> Canvas:
-    """The texture of a garment, its mean kept away from the colour of the ``skin`` (3,)."""
+    """Draw the texture of a garment, its mean kept away from the colour of the ``skin`` (3,)."""
     scale = studio.anatomy.cloth_scale
     color, relief = tile_over(garment.cloth, studio.round, studio.along, scale, rng.random(2))
     canvas = Canvas(np.ascontiguousarray(color), np.ascontiguousarray(relief))
@@ -210,7 +210,7 @@ def paint_garment(studio: Studio, garment: Garment, skin: Array, rng: np.random.
 
 
 def _creases(studio: Studio, canvas: Canvas, rng: np.random.Generator, garment: Garment) -> None:
-    """Fine creases that the mesh is too coarse for, as relief and a trace of shade."""
+    """Add fine creases that the mesh is too coarse for, as relief and a trace of shade."""
     scale = studio.anatomy.cloth_scale
     wave = noise_field(rng, 256, 14.0, 1.8, (1.8, 1.0))
     ridge = (1 - 1.6 * np.abs(wave) / NOISE_LIMIT - 0.35).astype(np.float32)
@@ -222,7 +222,7 @@ def _creases(studio: Studio, canvas: Canvas, rng: np.random.Generator, garment: 
 
 
 def _seams(studio: Studio, canvas: Canvas) -> None:
-    """Side seams of the trunk, seams of armholes and under sleeves."""
+    """Draw side seams of the trunk, seams of armholes and under sleeves."""
     anatomy, at = studio.anatomy, studio.texels
     width = max(SEAM_WIDTH, 2 * studio.texel)
     trunk = at.part == PARTS.index("trunk")
@@ -235,7 +235,7 @@ def _seams(studio: Studio, canvas: Canvas) -> None:
 
 
 def _finish_edge(studio: Studio, canvas: Canvas, garment: Garment, name: str, distance: Array) -> None:
-    """The band of an edge, or a hem with its stitches."""
+    """Draw the band of an edge, or a hem with its stitches."""
     scale = studio.anatomy.scale
     soft = studio.texel
     width = max(SEAM_WIDTH, 2 * studio.texel)
@@ -256,7 +256,7 @@ def _finish_edge(studio: Studio, canvas: Canvas, garment: Garment, name: str, di
 
 
 def _front(studio: Studio) -> Array:
-    """Distance in front of the trunk's axis, m (S, S); negative behind."""
+    """Return distance in front of the trunk's axis, m (S, S); negative behind."""
     return studio.anatomy.joints["spine2"][1] - studio.texels.rest[..., 1]
 
 
@@ -296,23 +296,23 @@ def _fasten(studio: Studio, canvas: Canvas, garment: Garment, rng: np.random.Gen
 
 
 def _print(studio: Studio, canvas: Canvas, garment: Garment, rng: np.random.Generator) -> None:
-    """A drawing on the chest."""
+    """Draw a motif on the chest."""
     anatomy, at = studio.anatomy, studio.texels
     ground = canvas.color[_front(studio) > 0].mean(axis=0)
     size = 256
     drawn = np.zeros((size, size, 3), np.uint8)
     shape = DRAWINGS[garment.motif]()
     colors = print_colors(rng, ground, 3)
-    picture = np.empty((size, size, 3), np.uint8)
-    picture[:] = np.rint(ground * 255)
+    image = np.empty((size, size, 3), np.uint8)
+    image[:] = np.rint(ground * 255)
     centre = np.array([size / 2, size / 2])
-    stamp(picture, shape, colors, centre, size * 0.42, 0.0)
+    stamp(image, shape, colors, centre, size * 0.42, 0.0)
     stamp(drawn, shape, [np.ones(3)] * 3, centre, size * 0.42, 0.0)
     half = rng.uniform(0.026, 0.042) * anatomy.scale
     height = trunk_height(anatomy, rng.uniform(0.55, 0.7))
     x = ((at.rest[..., 0] / half + 1) * size / 2).astype(np.float32)
     y = ((1 - (at.rest[..., 2] - height) / half) * size / 2).astype(np.float32)
-    laid = cv2.remap(picture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    laid = cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     share = (
         cv2.remap(drawn[..., 0], x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT).astype(np.float32)
         / 255

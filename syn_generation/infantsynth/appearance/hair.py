@@ -50,7 +50,7 @@ _STYLES: dict[str, tuple[float, float, tuple[float, float], tuple[float, float],
 
 
 def draw_hair(anatomy: Anatomy, tone: SkinTone, rng: np.random.Generator) -> Hair:
-    """Hair that goes with age and skin."""
+    """Draw hair that goes with age and skin."""
     names = list(_STYLES)
     weights = np.array([_STYLES[name][1 if anatomy.adult else 0] for name in names])
     style = names[rng.choice(len(names), p=weights / weights.sum())]
@@ -72,7 +72,7 @@ def draw_hair(anatomy: Anatomy, tone: SkinTone, rng: np.random.Generator) -> Hai
 
 
 def scalp(anatomy: Anatomy, at: Coordinates, hairline: float) -> Array:
-    """Distance inside the hairline, m, at points of the rest pose; negative on face, ears and neck."""
+    """Return distance inside the hairline, m, at points of the rest pose; negative on face, ears and neck."""
     face = anatomy.face
     unit = float(np.linalg.norm(face[1] - face[2]))
     eyes, ears = face[1:3].mean(axis=0), face[3:5].mean(axis=0)
@@ -90,7 +90,7 @@ def scalp(anatomy: Anatomy, at: Coordinates, hairline: float) -> Array:
 
 
 def paint_scalp(studio: Studio, canvas: Canvas, hair: Hair, rng: np.random.Generator) -> None:
-    """Hair as seen between the strands: a soft hairline and streaks of its colour."""
+    """Paint hair as seen between the strands: a soft hairline and streaks of its colour."""
     if hair.density <= 0:
         return
     depth = studio.atlas.image(scalp(studio.anatomy, studio.anatomy.at, hair.hairline))
@@ -109,7 +109,7 @@ def paint_scalp(studio: Studio, canvas: Canvas, hair: Hair, rng: np.random.Gener
 def hair_meshes(
     studio: Studio, vertices: Array, hair: Hair, hatted: bool, rng: np.random.Generator
 ) -> list[Mesh]:
-    """Strands rooted on the scalp of the posed body (V, 3): tapering ribbons of three joints. None under a hat."""
+    """Draw strands rooted on the scalp of the posed body (V, 3): tapering ribbons of three joints. None under a hat."""
     if not hair.strands or hatted:
         return []
     roots, normals, source = _roots(studio, vertices, hair, rng)
@@ -120,7 +120,7 @@ def hair_meshes(
 def _roots(
     studio: Studio, vertices: Array, hair: Hair, rng: np.random.Generator
 ) -> tuple[Array, Array, Array]:
-    """Roots (S, 3) m, normals (S, 3) and nearest body vertex (S,), spread evenly by area over the scalp."""
+    """Draw roots (S, 3) m, normals (S, 3) and nearest body vertex (S,), spread evenly by area over the scalp."""
     inside = scalp(studio.anatomy, studio.anatomy.at, hair.hairline)
     depth = inside[studio.faces].mean(axis=1)
     faces = studio.faces[depth > 0]
@@ -141,7 +141,7 @@ def _roots(
 def _grow(
     studio: Studio, vertices: Array, hair: Hair, roots: Array, normals: Array, rng: np.random.Generator
 ) -> Array:
-    """Points of the strands (S, 4, 3) m: away from the whorl at the crown, bending down to the head."""
+    """Draw points of the strands (S, 4, 3) m: away from the whorl at the crown, bending down to the head."""
     rest, face = studio.anatomy.at.rest, studio.anatomy.face
     unit = np.linalg.norm(face[1] - face[2])
     crown = face[1:3].mean(axis=0) + unit * np.array([rng.uniform(-0.2, 0.2), 2.0, 1.45])
@@ -196,7 +196,7 @@ def _ribbons(
 
 
 def _strand_colors(hair: Hair, rng: np.random.Generator) -> Array:
-    """Texture (T, T, 3): a strand a column, root at the bottom."""
+    """Draw texture (T, T, 3): a strand a column, root at the bottom."""
     tone = 1 + rng.normal(0, 0.14, (1, _STRAND_TEXTURE, 1))
     tip = np.linspace(1.25, 0.75, _STRAND_TEXTURE)[:, None, None]  # row 0 is the tip: bleached
     return np.clip(hair.color * tone * tip, 0, 1).astype(np.float32)

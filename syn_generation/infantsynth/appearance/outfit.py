@@ -49,19 +49,19 @@ class Chest:
         self.rng, self.skin, self.textures, self.tile = rng, skin, textures, tile
 
     def cloth(self, kind: str = "cloth") -> Cloth:
-        """A cloth of a kind of the patterns' groups or a name of theirs."""
+        """Return a cloth of a kind of the patterns' groups or a name of theirs."""
         ground = cloth_color(self.rng, self.skin)
         colors = [ground, *print_colors(self.rng, ground, 2)]
         name, swatch = self.textures.cloth(kind, self.rng, self.tile, colors)
         return Cloth(swatch, name, ground)
 
     def trim(self, cloth: Cloth, width: float, matching: float = 0.6) -> Trim:
-        """A ribbed band, with probability ``matching`` in the colour of the cloth."""
+        """Return a ribbed band, with probability ``matching`` in the colour of the cloth."""
         color = cloth.color if self.rng.random() < matching else cloth_color(self.rng, self.skin)
         return Trim(width, np.clip(color * self.rng.uniform(0.9, 1.03), 0, 1))
 
     def choose(self, *options: tuple[float, float]) -> float:
-        """One of (value, weight)."""
+        """Return one of (value, weight)."""
         weights = np.array([weight for _, weight in options])
         return float(options[self.rng.choice(len(options), p=weights / weights.sum())][0])
 
@@ -79,7 +79,7 @@ def _motif(chest: Chest, cloth: Cloth, share: float = 0.35) -> str:
 def bodysuit(
     chest: Chest, leg: float | None = None, arm: float | None = None, name: str = "romper"
 ) -> Garment:
-    """One piece with legs and sleeves: from a short romper to a sleeper."""
+    """Draw one piece with legs and sleeves: from a short romper to a sleeper."""
     rng = chest.rng
     cloth = chest.cloth()
     arm = chest.choose((0.04, 1.5), (0.28, 5), (0.45, 1), (0.97, 3)) if arm is None else arm
@@ -112,7 +112,7 @@ def _nappy(chest: Chest) -> float:
 
 
 def top(chest: Chest, long: bool | None = None, bottom: float | None = None) -> Garment:
-    """A shirt or jumper that ends at the hips; sleeves of any length."""
+    """Draw a shirt or jumper that ends at the hips; sleeves of any length."""
     rng = chest.rng
     long = rng.random() < 0.45 if long is None else long
     cloth = chest.cloth()
@@ -145,7 +145,7 @@ def top(chest: Chest, long: bool | None = None, bottom: float | None = None) -> 
 
 
 def trousers(chest: Chest, leg: float | None = None, kind: str = "cloth", waist: float = 0.3) -> Garment:
-    """Shorts, leggings or trousers."""
+    """Draw shorts, leggings or trousers."""
     rng = chest.rng
     leg = chest.choose((0.34, 3), (0.45, 2), (0.65, 1), (0.93, 5)) if leg is None else leg
     cloth = chest.cloth(kind)
@@ -168,7 +168,7 @@ def trousers(chest: Chest, leg: float | None = None, kind: str = "cloth", waist:
 
 
 def bloomers(chest: Chest) -> Garment:
-    """A nappy's cover, gathered at waist and legs."""
+    """Draw a nappy's cover, gathered at waist and legs."""
     rng = chest.rng
     cloth = chest.cloth("plain" if rng.random() < 0.6 else "cloth")
     trims = {"waist": chest.trim(cloth, 0.010, 0.9), "leg": chest.trim(cloth, 0.008, 0.9)}
@@ -185,7 +185,7 @@ def bloomers(chest: Chest) -> Garment:
 
 
 def dungarees(chest: Chest) -> tuple[Garment, ...]:
-    """A shirt under trousers with a bib, often of denim."""
+    """Draw a shirt under trousers with a bib, often of denim."""
     rng = chest.rng
     cloth = chest.cloth("denim" if rng.random() < 0.55 else "plain")
     shirt = top(chest, bottom=0.0)
@@ -221,7 +221,7 @@ def _tunic(chest: Chest) -> tuple[Garment, ...]:
 
 
 def bib(chest: Chest) -> Garment:
-    """A bib over whatever else is worn."""
+    """Draw a bib over whatever else is worn."""
     rng = chest.rng
     cloth = chest.cloth("cloth" if rng.random() < 0.5 else "plain")
     color = chest.trim(cloth, 0.006, 0.4).color
@@ -240,7 +240,7 @@ def bib(chest: Chest) -> Garment:
 
 
 def sleeper(chest: Chest) -> Garment:
-    """A bodysuit to the ankles and wrists."""
+    """Draw a bodysuit to the ankles and wrists."""
     return bodysuit(chest, leg=chest.rng.uniform(0.91, 0.96), arm=0.98, name="sleeper")
 
 
@@ -273,7 +273,7 @@ _ADULT: tuple[tuple[str, Callable[[Chest], tuple[Garment, ...]], float], ...] = 
 
 
 def draw_outfit(anatomy: Anatomy, chest: Chest) -> Outfit:
-    """Clothes for a body, from the inside out."""
+    """Draw clothes for a body, from the inside out."""
     choices = _ADULT if anatomy.adult else _INFANT
     weights = np.array([weight for *_, weight in choices])
     name, make, _ = choices[chest.rng.choice(len(choices), p=weights / weights.sum())]

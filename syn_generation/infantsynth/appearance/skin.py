@@ -47,7 +47,7 @@ class SkinTone:
 
 
 def draw_tone(rng: np.random.Generator) -> SkinTone:
-    """A tone of skin, every depth about as likely as every other."""
+    """Draw a tone of skin, every depth about as likely as every other."""
     depth = float(rng.beta(0.9, 1.1))
     at = depth * (len(_TONES) - 1)
     base = np.array([np.interp(at, np.arange(len(_TONES)), channel) for channel in _TONES.T])
@@ -57,20 +57,20 @@ def draw_tone(rng: np.random.Generator) -> SkinTone:
 
 
 def spots(points: Array, centres: Array, radius: float) -> Array:
-    """Soft discs 0..1 round ``centres`` (K, 3) at points (N, 3): (N,) float32; all in m."""
+    """Return soft discs 0..1 round ``centres`` (K, 3) at points (N, 3): (N,) float32; all in m."""
     away = ((points[:, None] - np.atleast_2d(centres)) ** 2).sum(axis=-1).min(axis=1)
     return np.exp(-away / radius**2).astype(np.float32)
 
 
 def texture_noise(rng: np.random.Generator, size: int, wavelength: float, slope: float = 1.2) -> Array:
-    """Noise (size, size) over a texture; it repeats and breaks at seams, so it is for fine, faint detail."""
+    """Draw noise (size, size) over a texture; it repeats and breaks at seams, so it is for fine, faint detail."""
     tile = noise_field(rng, 256, wavelength, slope)
     repeats = -(-size // 256)
     return np.tile(tile, (repeats, repeats))[:size, :size]
 
 
 def paint_skin(studio: Studio, tone: SkinTone, rng: np.random.Generator) -> Canvas:
-    """The whole body's skin."""
+    """Draw the whole body's skin."""
     size, scale, rest = studio.atlas.size, studio.anatomy.scale, studio.anatomy.at.rest
     slow = solid_noise(rng, rest, 0.07 * scale)
     patchy = rng.uniform(0.3, 1.0) * (1 - 0.6 * tone.depth)
@@ -92,7 +92,7 @@ def paint_skin(studio: Studio, tone: SkinTone, rng: np.random.Generator) -> Canv
 
 
 def _warm_places(studio: Studio, rng: np.random.Generator) -> Array:
-    """Where blood shows: cheeks, nose, ears, hands, feet, knees, elbows; (V,) about 0..2."""
+    """Find where blood shows: cheeks, nose, ears, hands, feet, knees, elbows; (V,) about 0..2."""
     face, at = studio.anatomy.face, studio.anatomy.at
     unit = float(np.linalg.norm(face[1] - face[2]))
     nose = face[0]
@@ -106,7 +106,7 @@ def _warm_places(studio: Studio, rng: np.random.Generator) -> Array:
 
 
 def _palms_and_soles(studio: Studio, canvas: Canvas, tone: SkinTone) -> None:
-    """Paler than the rest, the more so the darker the skin."""
+    """Paint palms and soles paler than the rest, the more so the darker the skin."""
     at = studio.anatomy.at
     normal = vertex_normals(at.rest, studio.faces)
     sole = at.foot * smooth_step(0.2, 0.6, -normal[:, 2])
@@ -143,13 +143,13 @@ def _moles(studio: Studio, canvas: Canvas, rng: np.random.Generator) -> None:
 
 
 def eye_distance(studio: Studio) -> float:
-    """The distance between the eyes, m: the measure of the face."""
+    """Return the distance between the eyes, m: the measure of the face."""
     face = studio.anatomy.face
     return float(np.linalg.norm(face[1] - face[2]))
 
 
 def draw_iris(rng: np.random.Generator, tone: SkinTone) -> Array:
-    """A colour of eyes that goes with the skin, sRGB (3,)."""
+    """Draw a colour of eyes that goes with the skin, sRGB (3,)."""
     fitting = [color for color, deepest in _IRISES if tone.depth <= deepest]
     return np.clip(np.array(fitting[rng.integers(len(fitting))]) * rng.uniform(0.8, 1.2), 0, 1)
 
@@ -179,7 +179,7 @@ def _front(studio: Studio) -> Front:
 def paint_face(
     studio: Studio, canvas: Canvas, tone: SkinTone, hair: Array, closed: bool, rng: np.random.Generator
 ) -> None:
-    """Lips, brows, lids and the shade round the eyes, in place. hair: sRGB (3,); closed: the eyes are shut."""
+    """Paint lips, brows, lids and the shade round the eyes, in place. hair: sRGB (3,); closed: the eyes are shut."""
     front = _front(studio)
     front.lay(canvas, tone.lips, rng.uniform(0.55, 0.85) * _lips(studio, front))
     _brows(studio, canvas, front, hair, rng)
@@ -210,7 +210,7 @@ def _brows(studio: Studio, canvas: Canvas, front: Front, hair: Array, rng: np.ra
 
 
 def _lids(studio: Studio, canvas: Canvas, front: Front, tone: SkinTone, closed: bool) -> None:
-    """Shade in the sockets and lash lines at the rim of the eyeballs; painted eyes where there are no balls."""
+    """Paint shade in the sockets and lash lines at the rim of the eyeballs; whole eyes where there are no balls."""
     size, eyes = eye_distance(studio), studio.anatomy.eyes
     for index, eye in enumerate(studio.anatomy.face[1:3]):
         offset = (front.rest - eye) / size
@@ -228,7 +228,7 @@ def _lids(studio: Studio, canvas: Canvas, front: Front, tone: SkinTone, closed: 
 
 
 def _painted_eye(canvas: Canvas, front: Front, offset: Array) -> None:
-    """An eye as paint on the skin: white, iris, lash line. offset (K, 3): from the eye, in distances of the eyes."""
+    """Paint an eye on the skin: white, iris, lash line. offset (K, 3): from the eye, in distances of the eyes."""
     x, z = offset[:, 0], offset[:, 2]
     away = np.hypot(x / 0.19, z / 0.085)
     front.lay(canvas, np.array([0.84, 0.83, 0.82]), np.clip((1 - away) * 6, 0, 1))
@@ -246,13 +246,13 @@ def _ball(studio: Studio, members: Array) -> tuple[Array, float]:
 def eye_meshes(
     studio: Studio, vertices: Array, tone: SkinTone, iris: Array, closed: bool, rng: np.random.Generator
 ) -> list[Mesh]:
-    """The eyeballs of the posed body (V, 3) with a texture of their own; none where the body has no eyeballs."""
+    """Draw the eyeballs of the posed body (V, 3) with a texture of their own; none where the body has no eyeballs."""
     eyes = studio.anatomy.eyes
     if eyes is None:
         return []
     gaze = rng.normal(0, 0.1, 2)
-    picture = _shut_eye(tone) if closed else _open_eye(studio, iris, rng)
-    material = Material(picture, 0.5 if closed else 0.08, 0.3 if closed else 0.5)
+    image = _shut_eye(tone) if closed else _open_eye(studio, iris, rng)
+    material = Material(image, 0.5 if closed else 0.08, 0.3 if closed else 0.5)
     meshes = []
     for index, members in enumerate(eyes):
         inside = np.zeros(len(vertices), dtype=bool)
@@ -280,7 +280,7 @@ def eye_meshes(
 
 
 def _grid() -> tuple[Array, Array]:
-    """Position on the ball's front, -1.1 .. 1.1 of its radius, x to the body's left and z up."""
+    """Return position on the ball's front, -1.1 .. 1.1 of its radius, x to the body's left and z up."""
     at = (np.arange(EYE_TEXTURE) + 0.5) / EYE_TEXTURE * 2.2 - 1.1
     return np.meshgrid(at, -at)
 
@@ -291,9 +291,9 @@ def _open_eye(studio: Studio, iris: Array, rng: np.random.Generator) -> Array:
     wide = (0.098 if studio.anatomy.adult else 0.122) * eye_distance(studio) / radius
     x, z = _grid()
     away = np.hypot(x, z)
-    picture = np.empty((EYE_TEXTURE, EYE_TEXTURE, 3), dtype=np.float32)
-    picture[:] = np.array([0.80, 0.77, 0.75]) if studio.anatomy.adult else np.array([0.80, 0.81, 0.83])
-    picture *= (1 - 0.25 * np.clip(away - 0.4, 0, 1))[..., None]  # redder and shaded towards the corners
+    image = np.empty((EYE_TEXTURE, EYE_TEXTURE, 3), dtype=np.float32)
+    image[:] = np.array([0.80, 0.77, 0.75]) if studio.anatomy.adult else np.array([0.80, 0.81, 0.83])
+    image *= (1 - 0.25 * np.clip(away - 0.4, 0, 1))[..., None]  # redder and shaded towards the corners
     soft = 0.04
     rays = noise_field(rng, (64, 256), 5.0, 1.2, (1.0, 6.0))
     turn = ((np.arctan2(z, x) / (2 * np.pi) + 0.5) * 255).astype(int)
@@ -301,17 +301,17 @@ def _open_eye(studio: Studio, iris: Array, rng: np.random.Generator) -> Array:
     tint = iris * (0.9 + 0.12 * rays[ring, turn])[..., None]
     tint = tint * (1 - 0.65 * smooth_step(0.72, 1.0, away / wide))[..., None]
     share = smooth_step(wide + soft, wide - soft, away)[..., None]
-    picture = picture * (1 - share) + tint * share
+    image = image * (1 - share) + tint * share
     pupil = rng.uniform(0.32, 0.52) * wide
-    picture *= 1 - 0.96 * smooth_step(pupil + soft, pupil - soft, away)[..., None]
-    return np.clip(picture * (1 - 0.35 * smooth_step(0.05, 0.35, z))[..., None], 0, 1).astype(np.float32)
+    image *= 1 - 0.96 * smooth_step(pupil + soft, pupil - soft, away)[..., None]
+    return np.clip(image * (1 - 0.35 * smooth_step(0.05, 0.35, z))[..., None], 0, 1).astype(np.float32)
 
 
 def _shut_eye(tone: SkinTone) -> Array:
-    """The ball painted as a lid; the lashes lie at the lower edge of the opening."""
+    """Return the ball painted as a lid; the lashes lie at the lower edge of the opening."""
     _, z = _grid()
     lid = to_rgb(to_lab(tone.color) + np.array([-3.0, 2.0, 0.0], dtype=np.float32))
-    picture = np.empty((EYE_TEXTURE, EYE_TEXTURE, 3), dtype=np.float32)
-    picture[:] = lid
+    image = np.empty((EYE_TEXTURE, EYE_TEXTURE, 3), dtype=np.float32)
+    image[:] = lid
     lashes = np.exp(-(((z + 0.2) / 0.07) ** 2))[..., None]
-    return (picture * (1 - 0.75 * lashes)).astype(np.float32)
+    return (image * (1 - 0.75 * lashes)).astype(np.float32)

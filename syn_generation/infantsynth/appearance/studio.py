@@ -69,7 +69,7 @@ def make_atlas(vertex: Array, coords: Array, faces: Array, size: int = 1024) -> 
 
 
 def rasterise_texture(triangles: Array, size: int, chunk: int = 4096) -> tuple[Array, Array, Array]:
-    """Texels under triangles (F, 3, 2), coordinates 0..1 with v up, row 0 at the top.
+    """Return texels under triangles (F, 3, 2), coordinates 0..1 with v up, row 0 at the top.
 
     Returns flat texel index (M,), triangle (M,) and barycentric weights (M, 3), each weight at least 0; a texel
     under two triangles comes twice, one under a triangle's inside before one under its overhang.
@@ -109,7 +109,7 @@ def _cross(p: Array, q: Array, x: Array) -> Array:
 
 
 def unwrap(anatomy: Anatomy, faces: Array) -> tuple[Array, Array, Array]:
-    """Body vertex (N,), coordinates (N, 2) in 0..1 and faces (F, 3) into N of a made-up texture layout.
+    """Return body vertex (N,), coordinates (N, 2) in 0..1 and faces (F, 3) into N of a made-up texture layout.
 
     Each part of the body is seen from four sides round its axis and from both ends; faces that look the same way
     and hang together make a chart.
@@ -135,7 +135,7 @@ def unwrap(anatomy: Anatomy, faces: Array) -> tuple[Array, Array, Array]:
 
 
 def _project(anatomy: Anatomy, faces: Array, part: Array) -> tuple[Array, Array]:
-    """Which of six ways each face (F,) looks, seen along its part's axis, and its corners seen from there (F, 3, 2)."""
+    """Find which of six ways each face (F,) looks, seen along its part's axis, and its corners seen from there (F, 3, 2)."""
     rest = anatomy.at.rest.astype(np.float64)
     normal = face_normals(rest, faces)
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
@@ -159,7 +159,7 @@ def _project(anatomy: Anatomy, faces: Array, part: Array) -> tuple[Array, Array]
 
 
 def _charts(faces: Array, group: Array) -> Array:
-    """Number of the connected patch of equal ``group`` that each face belongs to, (F,)."""
+    """Return number of the connected patch of equal ``group`` that each face belongs to, (F,)."""
     edges = np.sort(face_edges(faces), axis=1)
     owner = np.tile(np.arange(len(faces)), 3)
     order = np.lexsort((edges[:, 1], edges[:, 0]))
@@ -171,7 +171,7 @@ def _charts(faces: Array, group: Array) -> Array:
 
 
 def _pack(sizes: Array) -> tuple[Array, float]:
-    """Lower corners (C, 2) and common scale at which charts of (C, 2) fit the unit square, on shelves by height."""
+    """Return lower corners (C, 2) and common scale at which charts of (C, 2) fit the unit square, on shelves by height."""
     order = np.argsort(-sizes[:, 1], kind="stable")
     scale = 0.95 / np.sqrt(sizes.prod(axis=1).sum())
     while True:
@@ -217,7 +217,7 @@ class Fabric:
     at: Coordinates
 
     def refine(self, positions: Array, normals: Array) -> Array:
-        """Body vertices (V, 3) to vertices of the fabric (W, 3) on the curved surface that the normals tell."""
+        """Return body vertices (V, 3) to vertices of the fabric (W, 3) on the curved surface that the normals tell."""
         kept, kept_normals = positions[self.old], normals[self.old]
         a, b = kept[self.ends[:, 0]], kept[self.ends[:, 1]]
         middle = (a + b) / 2
@@ -307,7 +307,7 @@ _prepared: WeakKeyDictionary[Any, dict[int, Studio]] = WeakKeyDictionary()
 
 
 def prepare(body: Any, size: int = TEXTURE_SIZE) -> Studio:
-    """The studio of a BodyModel with textures of ``size`` px; kept as long as the body model lives."""
+    """Return the studio of a BodyModel with textures of ``size`` px; kept as long as the body model lives."""
     sizes = _prepared.setdefault(body, {})
     if size not in sizes:
         sizes[size] = _prepare(body, size)

@@ -47,7 +47,7 @@ def noise_field(
     slope: float = 2.0,
     stretch: tuple[float, float] = (1.0, 1.0),
 ) -> Array:
-    """Periodic Gaussian noise (H, W) float32, mean 0, standard deviation 1, cut at 3.
+    """Draw periodic Gaussian noise (H, W) float32, mean 0, standard deviation 1, cut at 3.
 
     size: side or (H, W) px. wavelength: of the strongest waves, px. slope: how fast amplitude falls with
     frequency beyond it (1 rough, 3 smooth). stretch: factors on the wavelength along (x, y).
@@ -64,7 +64,7 @@ def noise_field(
 
 
 def solid_noise(rng: np.random.Generator, points: Array, wavelength: float, octaves: int = 2) -> Array:
-    """Smooth noise at points (N, 3), in the unit of ``wavelength``: (N,) float32, about standard normal.
+    """Draw smooth noise at points (N, 3), in the unit of ``wavelength``: (N,) float32, about standard normal.
 
     A sum of random plane waves per octave: no lattice, so no preferred direction, and cheap for meshes.
     """
@@ -83,35 +83,35 @@ def solid_noise(rng: np.random.Generator, points: Array, wavelength: float, octa
 
 
 def smooth_step(low: float, high: float, x: Array) -> Array:
-    """0 below ``low``, 1 above ``high``, a smooth cubic between."""
+    """Return 0 below ``low``, 1 above ``high``, a smooth cubic between."""
     t = np.clip((x - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
 
 
 def to_lab(rgb: Array) -> Array:
-    """SRGB (..., 3) in 0..1 to CIE Lab (..., 3), D65, L in 0..100."""
+    """Return SRGB (..., 3) in 0..1 to CIE Lab (..., 3), D65, L in 0..100."""
     flat = np.ascontiguousarray(np.clip(rgb, 0, 1), dtype=np.float32).reshape(-1, 1, 3)
     return np.asarray(cv2.cvtColor(flat, cv2.COLOR_RGB2LAB)).reshape(np.shape(rgb))
 
 
 def to_rgb(lab: Array) -> Array:
-    """CIE Lab (..., 3) to sRGB (..., 3), cut to 0..1."""
+    """Return CIE Lab (..., 3) to sRGB (..., 3), cut to 0..1."""
     flat = np.ascontiguousarray(lab, dtype=np.float32).reshape(-1, 1, 3)
     return np.clip(np.asarray(cv2.cvtColor(flat, cv2.COLOR_LAB2RGB)).reshape(np.shape(lab)), 0, 1)
 
 
 def color_distance(first: Array, second: Array) -> Array:
-    """Distance in Lab (CIE76) between sRGB colours (..., 3)."""
+    """Return distance in Lab (CIE76) between sRGB colours (..., 3)."""
     return np.linalg.norm(to_lab(first) - to_lab(second), axis=-1)
 
 
-def mean_color(picture: Array) -> Array:
-    """Mean of a picture (..., 3) in sRGB: (3,)."""
-    return np.asarray(picture, dtype=np.float64).reshape(-1, 3).mean(axis=0)
+def mean_color(image: Array) -> Array:
+    """Return mean of an image (..., 3) in sRGB: (3,)."""
+    return np.asarray(image, dtype=np.float64).reshape(-1, 3).mean(axis=0)
 
 
 def cloth_color(rng: np.random.Generator, skin: Array | None = None, margin: float = 4.0) -> Array:
-    """A colour of real clothes, sRGB (3,), at least SKIN_DISTANCE + ``margin`` from ``skin`` where that is given."""
+    """Draw a colour of real clothes, sRGB (3,), at least SKIN_DISTANCE + ``margin`` from ``skin`` where that is given."""
     colors = np.array([color for color, _ in _CLOTH_COLORS])
     weights = np.array([weight for _, weight in _CLOTH_COLORS])
     spread = np.array([4.0, 3.0, 3.0])
@@ -124,7 +124,7 @@ def cloth_color(rng: np.random.Generator, skin: Array | None = None, margin: flo
 
 
 def print_colors(rng: np.random.Generator, ground: Array, count: int) -> list[Array]:
-    """Colours (3,) for what is printed on ``ground``: seen against it, never shrill."""
+    """Draw colours (3,) for what is printed on ``ground``: seen against it, never shrill."""
     chosen: list[Array] = []
     while len(chosen) < count:
         color = cloth_color(rng)
@@ -134,16 +134,16 @@ def print_colors(rng: np.random.Generator, ground: Array, count: int) -> list[Ar
     return chosen
 
 
-def away_from(picture: Array, skin: Array, margin: float = 4.0) -> Array:
-    """A picture (H, W, 3) sRGB whose mean keeps SKIN_DISTANCE + ``margin`` from ``skin`` (3,); unchanged if it does.
+def away_from(image: Array, skin: Array, margin: float = 4.0) -> Array:
+    """Return an image (H, W, 3) sRGB whose mean keeps SKIN_DISTANCE + ``margin`` from ``skin`` (3,); unchanged if it does.
 
-    A picture too near in colour is shifted in Lab along the straight line away from the skin, towards light or dark
+    An image too near in colour is shifted in Lab along the straight line away from the skin, towards light or dark
     where that line leads nowhere.
     """
     wanted = SKIN_DISTANCE + margin
     skin_lab = to_lab(np.asarray(skin))
-    for push in _lab_directions(to_lab(mean_color(picture)) - skin_lab, skin_lab):
-        shifted = picture
+    for push in _lab_directions(to_lab(mean_color(image)) - skin_lab, skin_lab):
+        shifted = image
         for _ in range(12):
             gap = wanted - float(color_distance(mean_color(shifted), skin))
             if gap <= 0:
@@ -153,7 +153,7 @@ def away_from(picture: Array, skin: Array, margin: float = 4.0) -> Array:
 
 
 def _lab_directions(offset: Array, skin_lab: Array) -> Sequence[Array]:
-    """Unit directions in Lab to try in turn."""
+    """Return unit directions in Lab to try in turn."""
     length = float(np.linalg.norm(offset))
     # there is room on that side for every skin
     lightness = np.array([-1.0 if skin_lab[0] > 45 else 1.0, 0, 0])
@@ -176,7 +176,7 @@ class Swatch:
 
 
 def flat(color: Array, size: int) -> Array:
-    """A tile (size, size, 3) of one colour (3,)."""
+    """Return a tile (size, size, 3) of one colour (3,)."""
     return np.broadcast_to(np.asarray(color, dtype=np.float32), (size, size, 3)).copy()
 
 
@@ -187,7 +187,7 @@ def mix(below: Array, above: Array, share: Array) -> Array:
 
 
 def worn(swatch: Swatch, rng: np.random.Generator, amount: float) -> Swatch:
-    """The swatch after use: bleached in patches, uneven, its contrast softened. amount 0..1."""
+    """Draw the swatch after use: bleached in patches, uneven, its contrast softened. amount 0..1."""
     size = len(swatch.color)
     patches = noise_field(rng, size, size / 3, 2.0)
     grain = noise_field(rng, size, 5.0, 1.0)

@@ -30,12 +30,12 @@ class Cut:
     carry: csr_matrix
 
     def trim(self, field: Array) -> "Cut":
-        """What lies where ``field`` (N,) is positive."""
+        """Return what lies where ``field`` (N,) is positive."""
         return cut(self.faces, self.carry @ field, self.carry)
 
 
 def whole(faces: Array, count: int) -> Cut:
-    """The uncut surface of ``count`` vertices."""
+    """Return the uncut surface of ``count`` vertices."""
     return Cut(faces, identity(count, dtype=np.float32, format="csr"))
 
 
@@ -77,7 +77,7 @@ def _edges(faces: Array, i: int, j: int) -> Array:
 
 
 def _lerp(crossing: Array, field: Array, carry: csr_matrix) -> csr_matrix:
-    """Rows of ``carry`` for old vertices, then for the points where edges (E, 2) cross the zero of ``field``."""
+    """Return rows of ``carry`` for old vertices, then for the points where edges (E, 2) cross the zero of ``field``."""
     from_, to = field[crossing[:, 0]], field[crossing[:, 1]]
     share = (from_ / (from_ - to)).astype(np.float32)
     count = len(crossing)
@@ -98,7 +98,7 @@ def _compact(faces: Array, carry: csr_matrix) -> Cut:
 
 
 def rim(faces: Array, place: Array) -> Array:
-    """Edges (E, 2) at the border of a surface, each in the order in which its one face has them.
+    """Return edges (E, 2) at the border of a surface, each in the order in which its one face has them.
 
     place (G,): number of the place of each vertex; those that a texture seam parts have the same.
     """
@@ -160,7 +160,7 @@ def lay_cloth(
     slack: Array,
     pin: Array,
 ) -> Array:
-    """Positions (W, 3) m of a cloth on the body.
+    """Return positions (W, 3) m of a cloth on the body.
 
     thickness: least distance from the skin. ease: further distance where the cloth is free (W,). folds: up and
     down of the cloth (W,). slack: how far it sags when it hangs free (W,). pin: 0 free .. 1 tight to the skin as
@@ -187,7 +187,7 @@ def folds(
     looseness: float,
     stiffness: float,
 ) -> Array:
-    """Heights (W,) m of folds: rings where the body bends, and creases wherever the cloth has room.
+    """Draw heights (W,) m of folds: rings where the body bends, and creases wherever the cloth has room.
 
     looseness: 0 skin-tight .. 1 baggy. stiffness: 0 jersey .. 1 denim; stiff cloth folds broader.
     """
@@ -206,12 +206,12 @@ def folds(
 
 
 def _crest(wave: Array) -> Array:
-    """Broad valleys and narrow ridges out of a sine, mean about 0."""
+    """Return broad valleys and narrow ridges out of a sine, mean about 0."""
     return 2 * ((0.5 + 0.5 * wave) ** 1.8) - 0.75
 
 
 def _shear(rng: np.random.Generator) -> Array:
-    """Stretches space along one slanting direction of the trunk's front, (3, 3)."""
+    """Draw a stretch of space along one slanting direction of the trunk's front, (3, 3)."""
     angle = rng.choice([-1, 1]) * rng.uniform(0.3, 1.1)
     direction = np.array([np.cos(angle), 0.2, np.sin(angle)])
     direction /= np.linalg.norm(direction)
@@ -219,7 +219,7 @@ def _shear(rng: np.random.Generator) -> Array:
 
 
 def gathers(anatomy: Anatomy, fabric: Fabric, rng: np.random.Generator, edge: Array, reach: float) -> Array:
-    """Heights (W,) m of the ripples that elastic makes across an edge. edge (W,): distance from it, m."""
+    """Draw heights (W,) m of the ripples that elastic makes across an edge. edge (W,): distance from it, m."""
     round_, _ = panel(anatomy, fabric.at)
     wave = rng.uniform(0.010, 0.016) * anatomy.cloth_scale
     warp = solid_noise(rng, fabric.at.rest, 3 * wave)
@@ -236,7 +236,7 @@ class Shell:
 
 
 def over(fabric: Fabric, wearer: Wearer, shell: Shell, field: Array) -> Wearer:
-    """The wearer for the next layer: what a garment covers, ``field`` (W,) > 0, counts as skin."""
+    """Return the wearer for the next layer: what a garment covers, ``field`` (W,) > 0, counts as skin."""
     on = field > -0.004
     away = wearer.normals * (2 * BAND_THICKNESS)  # room for the bands
     skin = np.where(on[:, None], shell.outer + away, wearer.skin).astype(np.float32)
@@ -254,7 +254,7 @@ def sew(
     material: Material,
     above: tuple[Garment, ...] = (),
 ) -> Mesh:
-    """The mesh of a garment in the atlas' texture coordinates, cut out of its shell.
+    """Return the mesh of a garment in the atlas' texture coordinates, cut out of its shell.
 
     above: garments worn over it; what lies well under them is left out, so that it cannot show through.
     """
@@ -298,7 +298,7 @@ def make_shell(
 
 
 def bulge(anatomy: Anatomy, fabric: Fabric) -> Array:
-    """Where a nappy pads the body: (W,) 0..1, most under the seat and between the legs."""
+    """Find where a nappy pads the body: (W,) 0..1, most under the seat and between the legs."""
     hip = (anatomy.joints["left_hip"] + anatomy.joints["right_hip"]) / 2
     size = 0.06 * anatomy.scale
     offset = (fabric.at.rest - hip) / size
@@ -311,7 +311,7 @@ def bulge(anatomy: Anatomy, fabric: Fabric) -> Array:
 def _solid(
     fabric: Fabric, piece: Cut, shell: Shell, raised: float, scale: float
 ) -> tuple[Array, Array, Array, Array]:
-    """Vertices, faces, texture coordinates and sources of a piece with its rim turned in towards the skin."""
+    """Return vertices, faces, texture coordinates and sources of a piece with its rim turned in towards the skin."""
     outer_all = shell.outer
     if raised:
         away = shell.outer - shell.skin
@@ -341,14 +341,14 @@ def _solid(
 
 
 def _nearest(carry: csr_matrix, source: Array) -> Array:
-    """For each row of ``carry`` the source of the vertex with the largest share."""
+    """Find for each row of ``carry`` the source of the vertex with the largest share."""
     row = np.repeat(np.arange(carry.shape[0]), np.diff(carry.indptr))
     order = np.lexsort((carry.data, row))
     return source[carry.indices[order[carry.indptr[1:] - 1]]].astype(np.int32)
 
 
 def _identity(carry: csr_matrix, vertex: Array) -> Array:
-    """Numbers (G,) that are equal for points that coincide on the body though a seam of the texture parts them."""
+    """Return numbers (G,) that are equal for points that coincide on the body though a seam of the texture parts them."""
     lots = np.random.default_rng(0).random(int(vertex.max()) + 1)
     place = np.round(carry.astype(np.float64) @ lots[vertex], 5)
     return np.unique(place, return_inverse=True)[1].reshape(-1)

@@ -31,7 +31,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "sheet": ("plain", "stripes", "pinstripes", "checks", "dots", "floral", "animals", "stars", "muslin"),
     "blanket": ("plain", "knit", "waffle", "muslin", "fleece", "checks", "animals", "stars", "stripes"),
 }
-PICTURES = (".jpg", ".jpeg", ".png")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 # names under which people file surfaces, lower case, and what the project calls them
 _SYNONYMS = {
     "cloth": (
@@ -65,11 +65,11 @@ _METRES = {
     "wood": 1.2,
     "tile": 1.0,
 }
-_STAND_INS = {"sheet": "cloth", "blanket": "cloth"}  # what is taken where a folder has no pictures of a kind
+_STAND_INS = {"sheet": "cloth", "blanket": "cloth"}  # what is taken where a folder has no images of a kind
 
 
 def _tone(rng: np.random.Generator, color: tuple[float, float, float], spread: float) -> Array:
-    """The colour with its lightness and tint varied, sRGB (3,)."""
+    """Draw the colour with its lightness and tint varied, sRGB (3,)."""
     return to_rgb(to_lab(np.array(color)) + rng.normal(0, 1, 3) * (2 * spread, spread * 0.5, spread * 0.6))
 
 
@@ -78,7 +78,7 @@ def _clip(color: Array) -> Array:
 
 
 def _cells(size: int, across: int, down: int, shift: float, gap: float) -> tuple[Array, Array, Array]:
-    """Bricks over a tile: (row, column) index of each pixel and the depth into its joint, 0 on the brick, 1 inside.
+    """Return bricks over a tile: (row, column) index of each pixel and the depth into its joint, 0 on the brick, 1 inside.
 
     shift: share of a brick by which rows are offset in turn. gap: half-width of a joint, share of a row's height.
     """
@@ -93,7 +93,7 @@ def _cells(size: int, across: int, down: int, shift: float, gap: float) -> tuple
 
 
 def wood(rng: np.random.Generator, size: int) -> Swatch:
-    """Floor boards, each of its own tone and grain."""
+    """Draw floor boards, each of its own tone and grain."""
     tones = (
         (0.62, 0.45, 0.29),
         (0.72, 0.58, 0.42),
@@ -119,7 +119,7 @@ def wood(rng: np.random.Generator, size: int) -> Swatch:
 
 
 def carpet(rng: np.random.Generator, size: int) -> Swatch:
-    """Pile, short or shaggy, plain, flecked, striped or with a pattern of lozenges."""
+    """Draw pile, short or shaggy, plain, flecked, striped or with a pattern of lozenges."""
     base = _tone(rng, tuple(cloth_color(rng) * 0.85), 2.0)
     second = cloth_color(rng) * 0.85
     metres = 0.6
@@ -144,7 +144,7 @@ def carpet(rng: np.random.Generator, size: int) -> Swatch:
 
 
 def grass(rng: np.random.Generator, size: int) -> Swatch:
-    """Blades of a lawn seen from above, in layers from the dark ground to the light tips."""
+    """Draw blades of a lawn seen from above, in layers from the dark ground to the light tips."""
     metres = 0.5
     base = np.array([0.30, 0.38, 0.16]) * rng.uniform(0.75, 1.1) + rng.normal(0, 0.015, 3)
     canvas = flat(base * 0.42, size) * (1 + 0.2 * noise_field(rng, size, 8.0)[..., None])
@@ -173,14 +173,14 @@ def grass(rng: np.random.Generator, size: int) -> Swatch:
 
 
 def _wraps(line: Array, size: int) -> list[tuple[int, int]]:
-    """Shifts by whole tiles at which a line (N, 2) px touches the tile."""
+    """Return shifts by whole tiles at which a line (N, 2) px touches the tile."""
     low, high = line.min(axis=0) - 2, line.max(axis=0) + 2
     along = [[s for s in (-size, 0, size) if high[k] + s > 0 and low[k] + s < size] for k in (0, 1)]
     return [(dx, dy) for dx in along[0] for dy in along[1]]
 
 
 def tile(rng: np.random.Generator, size: int) -> Swatch:
-    """Ceramic or stone tiles with joints."""
+    """Draw ceramic or stone tiles with joints."""
     tones = (
         (0.80, 0.78, 0.74),
         (0.62, 0.60, 0.57),
@@ -202,7 +202,7 @@ def tile(rng: np.random.Generator, size: int) -> Swatch:
 
 
 def wall(rng: np.random.Generator, size: int) -> Swatch:
-    """Painted plaster, wallpaper or brick."""
+    """Draw painted plaster, wallpaper or brick."""
     style = rng.choice(["plaster", "paper", "brick"], p=[0.65, 0.2, 0.15])
     if style == "brick":
         return _brick(rng, size)
@@ -228,7 +228,7 @@ def _brick(rng: np.random.Generator, size: int) -> Swatch:
 
 
 def concrete(rng: np.random.Generator, size: int) -> Swatch:
-    """Paving or screed."""
+    """Draw paving or screed."""
     base = _tone(rng, (0.55, 0.54, 0.52), 5.0)
     cloud = noise_field(rng, size, size / 4, 1.2)
     grit = noise_field(rng, size, 3.0, 0.8)
@@ -237,7 +237,7 @@ def concrete(rng: np.random.Generator, size: int) -> Swatch:
 
 
 def sand(rng: np.random.Generator, size: int) -> Swatch:
-    """A beach or sandpit."""
+    """Draw a beach or sandpit."""
     base = _tone(rng, (0.73, 0.64, 0.50), 3.0)
     ripple = noise_field(rng, size, size / 10, 2.0, (2.5, 1.0))
     grit = noise_field(rng, size, 2.5, 0.6)
@@ -266,7 +266,7 @@ def procedural_swatch(
     colors: list[Array] | None = None,
     wear: float | None = None,
 ) -> Swatch:
-    """A tile of a kind in KINDS, of (size, size) px, with relief and real size.
+    """Draw a tile of a kind in KINDS, of (size, size) px, with relief and real size.
 
     colors: ground and two more, sRGB (3,) each, for cloth; drawn where None. wear: 0 new .. 1 worn; drawn where
     None. Raises ConfigError for an unknown kind.
@@ -282,7 +282,7 @@ def procedural_swatch(
 
 
 def draw_cloth(kind: str, rng: np.random.Generator) -> str:
-    """The name of a cloth pattern for a group ("cloth", "sheet", "blanket") or the name itself."""
+    """Draw the name of a cloth pattern for a group ("cloth", "sheet", "blanket") or the name itself."""
     if kind in CLOTH:
         return kind
     if kind not in GROUPS:
@@ -293,38 +293,38 @@ def draw_cloth(kind: str, rng: np.random.Generator) -> str:
 
 
 def procedural_color(kind: str, rng: np.random.Generator, size: int = 512) -> Array:
-    """The colour of such a tile alone: (size, size, 3) float32 sRGB 0..1. Raises ConfigError for an unknown kind."""
+    """Draw the colour of such a tile alone: (size, size, 3) float32 sRGB 0..1. Raises ConfigError for an unknown kind."""
     return procedural_swatch(kind, rng, size).color
 
 
 class TextureSource:
     """Swatches by kind, from a folder where it has that kind and procedural otherwise.
 
-    folder: pictures in sub-folders named for what they show ("fabric", "carpet", "wood", "grass", "tiles",
-    "wall", ...); pictures that lie in the folder itself go by their name up to the first digit or underscore
+    folder: images in sub-folders named for what they show ("fabric", "carpet", "wood", "grass", "tiles",
+    "wall", ...); images that lie in the folder itself go by their name up to the first digit or underscore
     ("Fabric_012.jpg"). share: how often the folder is used where it can be. Raises DataError for a folder that is
-    missing or has no usable picture.
+    missing or has no usable image.
     """
 
     def __init__(self, folder: Path | None = None, share: float = 0.7) -> None:
         self.share = share
-        self._files = {} if folder is None else _sort_pictures(Path(folder))
+        self._files = {} if folder is None else _sort_images(Path(folder))
 
     def swatch(self, kind: str, rng: np.random.Generator, size: int = 512) -> tuple[str, Swatch]:
-        """A name for the record, and a tile of (size, size) px. Raises DataError for an unreadable picture."""
+        """Draw a name for the record, and a tile of (size, size) px. Raises DataError for an unreadable image."""
         file = self._draw(kind, rng)
         if file is not None:
-            return file.name, _from_picture(file, kind, size)
+            return file.name, _from_image(file, kind, size)
         return kind, procedural_swatch(kind, rng, size)
 
     def cloth(
         self, kind: str, rng: np.random.Generator, size: int, colors: list[Array]
     ) -> tuple[str, Swatch]:
-        """Like ``swatch`` for kinds of cloth; a procedural one takes ``colors``: ground and two more, sRGB (3,)."""
+        """Draw a tile like ``swatch`` for kinds of cloth; a procedural one takes ``colors``: ground and two more, sRGB (3,)."""
         name = draw_cloth(kind, rng)
         file = self._draw("cloth", rng) if kind == "cloth" else None
         if file is not None:
-            return file.name, _from_picture(file, "cloth", size)
+            return file.name, _from_image(file, "cloth", size)
         return name, procedural_swatch(name, rng, size, colors)
 
     def _draw(self, kind: str, rng: np.random.Generator) -> Path | None:
@@ -334,15 +334,13 @@ class TextureSource:
         return files[rng.integers(len(files))]
 
 
-def _sort_pictures(folder: Path) -> dict[str, list[Path]]:
+def _sort_images(folder: Path) -> dict[str, list[Path]]:
     if not folder.is_dir():
-        raise DataError(
-            f"textures folder {folder} does not exist; give a folder with sub-folders of pictures"
-        )
+        raise DataError(f"textures folder {folder} does not exist; give a folder with sub-folders of images")
     kinds: dict[str, list[Path]] = {}
     found = 0
     for file in sorted(folder.rglob("*")):
-        if file.suffix.lower() not in PICTURES or not file.is_file():
+        if file.suffix.lower() not in IMAGE_SUFFIXES or not file.is_file():
             continue
         found += 1
         kind = _kind_of(file, folder)
@@ -351,7 +349,7 @@ def _sort_pictures(folder: Path) -> dict[str, list[Path]]:
     if not kinds:
         known = ", ".join(sorted({name for names in _SYNONYMS.values() for name in names}))
         raise DataError(
-            f"textures folder {folder} has {found} pictures ({', '.join(PICTURES)}), none in a sub-folder of a known "
+            f"textures folder {folder} has {found} images ({', '.join(IMAGE_SUFFIXES)}), none in a sub-folder of a known "
             f"category; name its sub-folders by what they show: {known}"
         )
     return kinds
@@ -367,20 +365,20 @@ def _kind_of(file: Path, folder: Path) -> str | None:
     return None
 
 
-def _from_picture(file: Path, kind: str, size: int) -> Swatch:
-    """A picture as a tile; where its opposite edges do not meet, it is mirrored so that they do."""
-    picture = read_rgb(file).astype(np.float32) / 255
-    if min(picture.shape[:2]) < 8:
+def _from_image(file: Path, kind: str, size: int) -> Swatch:
+    """Return an image as a tile; where its opposite edges do not meet, it is mirrored so that they do."""
+    image = read_rgb(file).astype(np.float32) / 255
+    if min(image.shape[:2]) < 8:
         raise DataError(
-            f"texture {file} is {picture.shape[1]} x {picture.shape[0]} px; replace it by one of 64 or more"
+            f"texture {file} is {image.shape[1]} x {image.shape[0]} px; replace it by one of 64 or more"
         )
-    side = min(picture.shape[:2])
-    picture = picture[:side, :side]
-    if not meets(picture):
-        picture = np.concatenate([picture, picture[:, ::-1]], axis=1)
-        picture = np.concatenate([picture, picture[::-1]], axis=0)
-    shrink = size < len(picture)
-    color = cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_CUBIC)
+    side = min(image.shape[:2])
+    image = image[:side, :side]
+    if not meets(image):
+        image = np.concatenate([image, image[:, ::-1]], axis=1)
+        image = np.concatenate([image, image[::-1]], axis=0)
+    shrink = size < len(image)
+    color = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_CUBIC)
     color = np.clip(color, 0, 1)
     light = color.mean(axis=-1)
     relief = 8e-4 * (light - cv2.blur(light, (9, 9), borderType=cv2.BORDER_REFLECT_101))
@@ -388,7 +386,7 @@ def _from_picture(file: Path, kind: str, size: int) -> Swatch:
 
 
 def meets(tile: Array) -> bool:
-    """Whether a tile (S, S, 3) can be laid edge to edge: its seam is no rougher than its inside."""
+    """Check whether a tile (S, S, 3) can be laid edge to edge: its seam is no rougher than its inside."""
     inside = np.abs(np.diff(tile, axis=1)).mean() + np.abs(np.diff(tile, axis=0)).mean()
     seam = np.abs(tile[:, 0] - tile[:, -1]).mean() + np.abs(tile[0] - tile[-1]).mean()
     return bool(seam <= 1.5 * inside + 1e-3)

@@ -33,7 +33,7 @@ class Spine:
         return float(np.arccos(np.clip(self.first @ self.second, -1, 1)))
 
     def locate(self, points: Array) -> tuple[Array, Array]:
-        """Coordinate along the spine (N,) and place in the ring's plane (N, 2), m; the bend is as long as its angle.
+        """Return coordinate along the spine (N,) and place in the ring's plane (N, 2), m; the bend is as long as its angle.
 
         The bend counts 1 m per rad in the coordinate: -x before it, 0..bend within it, bend + x after it.
         """
@@ -50,19 +50,19 @@ class Spine:
         return along, np.stack([offset @ self.across, out], axis=1)
 
     def point(self, along: float, flat: Array) -> Array:
-        """Points (N, 3) m of places (N, 2) in the plane of the ring at ``along``."""
+        """Return points (N, 3) m of places (N, 2) in the plane of the ring at ``along``."""
         turn = min(max(along, 0.0), self.bend)
         shift = self.first * min(along, 0.0) + self.second * max(along - self.bend, 0.0)
         return self.pivot + shift + flat[:, :1] * self.across + flat[:, 1:] * self._out(turn)
 
     def _out(self, turn: float) -> Array:
-        """The direction in a ring's plane away from the pivot."""
+        """Return the direction in a ring's plane away from the pivot."""
         outward = np.cross(self.across, self.first)
         return np.asarray(np.cos(turn) * outward + np.sin(turn) * self.first)
 
 
 def straight(origin: Array, axis: Array, across: Array) -> Spine:
-    """A spine without a bend through ``origin``."""
+    """Return a spine without a bend through ``origin``."""
     axis = axis / np.linalg.norm(axis)
     across = across - axis * (across @ axis)
     return Spine(origin, axis, axis, across / np.linalg.norm(across))
@@ -78,11 +78,11 @@ class Rings:
     radius: Array
 
     def grown(self, by: Array | float) -> "Rings":
-        """Wider by ``by`` m, a number or (S, AROUND)."""
+        """Widen the rings by ``by`` m, a number or (S, AROUND)."""
         return Rings(self.spine, self.along, self.centre, self.radius + by)
 
     def positions(self) -> Array:
-        """Points of the rings (S, AROUND, 3) m."""
+        """Return points of the rings (S, AROUND, 3) m."""
         return np.stack(
             [
                 self.spine.point(float(t), centre + radius[:, None] * _directions())
@@ -97,7 +97,7 @@ def _directions() -> Array:
 
 
 def wrap(spine: Spine, points: Array, along: Array, reach: Array, beyond: bool = False) -> Rings:
-    """Convex outlines round ``points`` (N, 3) m at places ``along`` (S,) of a spine.
+    """Return convex outlines round ``points`` (N, 3) m at places ``along`` (S,) of a spine.
 
     reach (S,): how far off a ring points still count, in the spine's coordinate; beyond: all further along count.
     A place without points takes the outline of the nearest place with some.
@@ -117,7 +117,7 @@ def wrap(spine: Spine, points: Array, along: Array, reach: Array, beyond: bool =
 
 
 def closed(rings: Rings, pad: float, steps: int = 4) -> Rings:
-    """The rings with a rounded end of ``pad`` m added at their far side."""
+    """Return the rings with a rounded end of ``pad`` m added at their far side."""
     turn = np.linspace(0, np.pi / 2, steps + 1)[1:]
     along = rings.along[-1] + pad * np.sin(turn)
     radius = rings.radius[-1] * np.maximum(np.cos(turn), 0.02)[:, None]
@@ -130,7 +130,7 @@ def closed(rings: Rings, pad: float, steps: int = 4) -> Rings:
 
 
 def smoothed(rings: Rings, passes: int = 2) -> Rings:
-    """Outlines that change gently from ring to ring and never go inside those given."""
+    """Return outlines that change gently from ring to ring and never go inside those given."""
     radius = rings.radius
     for _ in range(passes):
         radius = _blend(radius)
@@ -146,14 +146,14 @@ def _blend(rows: Array) -> Array:
 
 
 def rumple(rings: Rings, rng: np.random.Generator, height: float, wave: float) -> Rings:
-    """Shallow folds: heights of up to about ``height`` m and ``wave`` m long; only outwards."""
+    """Draw shallow folds: heights of up to about ``height`` m and ``wave`` m long; only outwards."""
     points = rings.positions()
     bumps = solid_noise(rng, points.reshape(-1, 3), wave).reshape(rings.radius.shape)
     return rings.grown(height * np.clip(0.5 + 0.5 * bumps, 0, 2))
 
 
 def knit(rings: Rings, swatch: Swatch, scale: float, hem: float, body: Array) -> Mesh:
-    """The mesh of rings, its first ring turned in by ``hem`` m to show that it is thick.
+    """Return the mesh of rings, its first ring turned in by ``hem`` m to show that it is thick.
 
     scale: factor on the size of the cloth's tile. body (V, 3) m: the posed body that it moves with.
     """
@@ -186,7 +186,7 @@ def knit(rings: Rings, swatch: Swatch, scale: float, hem: float, body: Array) ->
 
 
 def _looks_out(vertices: Array, faces: Array, lines: Array) -> bool:
-    """Whether most of some faces (F, 3) turn away from the middle of their ring."""
+    """Check whether most of some faces (F, 3) turn away from the middle of their ring."""
     normal = face_normals(vertices, faces)
     middle = lines[:, :-1].mean(axis=1)[faces[:, 0] // lines.shape[1]]
     return bool(((vertices[faces[:, 0]] - middle) * normal).sum() > 0)
@@ -200,11 +200,11 @@ class Solid:
     faces: Array
 
     def placed(self, rotation: Array, shift: Array) -> "Solid":
-        """Turned by ``rotation`` (3, 3), then moved by ``shift`` (3,) m."""
+        """Turn the solid by ``rotation`` (3, 3), then move it by ``shift`` (3,) m."""
         return Solid(self.vertices @ rotation.T + shift, self.faces)
 
     def mesh(self, material: Material, body: Array) -> Mesh:
-        """A worn mesh that moves with the nearest vertices of the posed body (V, 3) m; one colour, no texture."""
+        """Return a worn mesh that moves with the nearest vertices of the posed body (V, 3) m; one colour, no texture."""
         source = cKDTree(body).query(self.vertices)[1].astype(np.int32)
         return Mesh(
             "garment", self.vertices.astype(np.float32), self.faces.astype(np.int32), material, None, source
@@ -212,7 +212,7 @@ class Solid:
 
 
 def ball(radii: Array, around: int = 16) -> Solid:
-    """An ellipsoid of half-axes ``radii`` (3,) m."""
+    """Return an ellipsoid of half-axes ``radii`` (3,) m."""
     up = np.linspace(-np.pi / 2, np.pi / 2, around // 2 + 1)
     turn = np.linspace(0, 2 * np.pi, around, endpoint=False)
     x, y = np.outer(np.cos(up), np.cos(turn)), np.outer(np.cos(up), np.sin(turn))
@@ -221,7 +221,7 @@ def ball(radii: Array, around: int = 16) -> Solid:
 
 
 def ring(radius: float, thick: float, around: int = 24) -> Solid:
-    """A torus about z: ``radius`` m to the middle of a tube of half-width ``thick`` m."""
+    """Return a torus about z: ``radius`` m to the middle of a tube of half-width ``thick`` m."""
     turn = np.linspace(0, 2 * np.pi, around, endpoint=False)
     tube = np.linspace(0, 2 * np.pi, 8, endpoint=False)
     away = radius + thick * np.cos(tube)[:, None]
@@ -241,7 +241,7 @@ def _ring_faces(rows: int, around: int, wraps: bool) -> Array:
 
 
 def merged(solids: Sequence[Solid]) -> Solid:
-    """Several solids as one."""
+    """Join several solids into one."""
     starts = np.cumsum([0, *(len(solid.vertices) for solid in solids)])
     faces = [solid.faces + start for solid, start in zip(solids, starts, strict=False)]
     return Solid(np.concatenate([solid.vertices for solid in solids]), np.concatenate(faces))

@@ -1,4 +1,4 @@
-"""Bodies: shape and pose to surface, joints and keypoints. A packaged infant and adult, and SMIL/SMPL files."""
+"""Compute bodies: shape and pose to surface, joints and keypoints; packaged ones, and SMIL and SMPL files."""
 
 from infantsynth.body.model import PART_NAMES, BodyData, BodyModel, BodyOutput, UvMap
 from infantsynth.body.packaged import PACKAGED, PackagedBody, load_body

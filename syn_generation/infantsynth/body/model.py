@@ -49,7 +49,7 @@ _LEAST = 0.012  # of the body's height: a patch on the face, where the keypoint 
 
 
 def split_side(name: str) -> tuple[str, str]:
-    """A joint's side ("left", "right" or "") and its name without it."""
+    """Return a joint's side ("left", "right" or "") and its name without it."""
     for side in ("left", "right"):
         if name.startswith(f"{side}_"):
             return side, name.removeprefix(f"{side}_")
@@ -57,7 +57,7 @@ def split_side(name: str) -> tuple[str, str]:
 
 
 def part_of_joint(name: str) -> str:
-    """The part that a joint moves: one of PART_NAMES. Raises KeyError for a joint that no body here has."""
+    """Return the part that a joint moves: one of PART_NAMES. Raises KeyError for a joint that no body here has."""
     side, plain = split_side(name)
     family = plain.rstrip("0123456789_")
     part = _PART_OF[family]
@@ -65,7 +65,7 @@ def part_of_joint(name: str) -> str:
 
 
 def parts_by_weight(joint_names: Sequence[str], weights: Array) -> Array:
-    """The part of each vertex (V,) int8, index in PART_NAMES: where most of its skinning weights (V, J) lie."""
+    """Return the part of each vertex (V,) int8, index in PART_NAMES: where most of its skinning weights (V, J) lie."""
     share = np.zeros((len(weights), len(PART_NAMES)), dtype=np.float64)
     for joint, name in enumerate(joint_names):
         share[:, PART_NAMES.index(part_of_joint(name))] += weights[:, joint]
@@ -73,7 +73,7 @@ def parts_by_weight(joint_names: Sequence[str], weights: Array) -> Array:
 
 
 def mirror_order(joint_names: Sequence[str]) -> Array:
-    """Permutation (J,) that swaps the joints of left and right."""
+    """Return permutation (J,) that swaps the joints of left and right."""
     swap = {"left": "right", "right": "left", "": ""}
     place = {name: index for index, name in enumerate(joint_names)}
     order = []
@@ -84,7 +84,7 @@ def mirror_order(joint_names: Sequence[str]) -> Array:
 
 
 def skin_near_keypoints(template: Array, regressor: Array, parts: Array) -> tuple[Array, ...]:
-    """For each of the 17 keypoints the vertices around it, index arrays.
+    """Find the vertices around each of the 17 keypoints, index arrays.
 
     template (V, 3) m at rest, regressor (17, V), parts (V,) index in PART_NAMES.
     """
@@ -100,7 +100,7 @@ def skin_near_keypoints(template: Array, regressor: Array, parts: Array) -> tupl
 
 
 def rodrigues(turns: Tensor) -> Tensor:
-    """Axis-angle vectors (..., 3) in rad to rotation matrices (..., 3, 3); smooth at zero."""
+    """Return axis-angle vectors (..., 3) in rad to rotation matrices (..., 3, 3); smooth at zero."""
     squared = (turns * turns).sum(dim=-1, keepdim=True)
     small = squared < 1e-8
     # keeps gradients finite in the unused branch
@@ -117,7 +117,7 @@ def rodrigues(turns: Tensor) -> Tensor:
 def joint_transforms(
     joints: Tensor, rotations: Tensor, transl: Tensor, parents: Sequence[int]
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Where each joint takes the surface that it carries.
+    """Find where each joint takes the surface that it carries.
 
     joints: (B, J, 3) m at rest, parents before children, ``parents[0]`` -1. rotations: (B, J, 3, 3) relative to
     the parent. transl: (B, 3) m, where the root joint goes. Returns turns (B, J, 3, 3) and shifts (B, J, 3) of the
@@ -237,7 +237,7 @@ class BodyModel(nn.Module):
         self._prepare_keypoints()
 
     def _prepare_keypoints(self) -> None:
-        """Sums over the surface that the keypoints need once: kp = sum_j turn_j m_j(shape) + share_j shift_j."""
+        """Sum over the surface once what the keypoints need: kp = sum_j turn_j m_j(shape) + share_j shift_j."""
         support = (self.keypoint_regressor != 0).any(dim=0).nonzero()[:, 0]
         rows = self.keypoint_regressor[:, support]
         mass = torch.einsum("kv,vj->kjv", rows, self.skinning_weights[support])
@@ -261,7 +261,7 @@ class BodyModel(nn.Module):
         return BodyOutput(vertices, joints, keypoints)
 
     def keypoints(self, betas: Tensor, pose: Tensor, transl: Tensor) -> Tensor:
-        """The keypoints (B, 17, 3) of ``forward`` to rounding error, without the rest of the surface."""
+        """Return the keypoints (B, 17, 3) of ``forward`` to rounding error, without the rest of the surface."""
         turns, shifts, _, rotations = self._transforms(betas, pose, transl)
         if self.pose_shapes is not None:
             rest = self._rest(betas, rotations, None, self._support)
@@ -271,11 +271,11 @@ class BodyModel(nn.Module):
         return torch.einsum("bjac,bkjc->bka", turns, moments) + self._shares @ shifts
 
     def joint(self, name: str) -> int:
-        """Index of a joint. Raises ValueError for a name that this body does not have."""
+        """Return index of a joint. Raises ValueError for a name that this body does not have."""
         return self.joint_names.index(name)
 
     def mirror_pose(self, pose: Tensor) -> Tensor:
-        """The pose (..., J, 3) in rad of the mirror image: left and right swapped, sideways turns reversed."""
+        """Return the pose (..., J, 3) in rad of the mirror image: left and right swapped, sideways turns reversed."""
         return pose[..., self._order.to(pose.device), :] * pose.new_tensor([1.0, -1.0, -1.0])
 
     def _transforms(
@@ -288,7 +288,7 @@ class BodyModel(nn.Module):
     def _rest(
         self, betas: Tensor, rotations: Tensor, expression: Tensor | None, chosen: slice | Tensor
     ) -> Tensor:
-        """The chosen part of the surface before skinning, (B, P, 3) m."""
+        """Return the chosen part of the surface before skinning, (B, P, 3) m."""
         rest = self.template[chosen] + torch.einsum("bk,vck->bvc", betas, self.shapes[chosen])
         if expression is not None and self.expressions is not None:
             rest = rest + torch.einsum("be,vce->bvc", expression, self.expressions[chosen])

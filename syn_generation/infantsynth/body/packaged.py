@@ -1,4 +1,4 @@
-"""The bodies that come with the package: an infant of 0 to 12 months and an adult, made by the bake package."""
+"""Load bodies: those of the package (an infant of 0 to 12 months, an adult), and SMIL and SMPL files."""
 
 from collections.abc import Mapping
 from importlib.resources import files
@@ -25,7 +25,7 @@ class PackagedBody(BodyModel):
         self._months, self._medians, self._spreads = months, medians, spreads
 
     def months_to_betas(self, months: float, rng: np.random.Generator | None = None) -> Array:
-        """Betas (K,) float32 of a body of this age: the median one, or with ``rng`` one drawn around it.
+        """Draw betas (K,) float32 of a body of this age: the median one, or with ``rng`` one drawn around it.
 
         Ages outside those it was baked from are clipped; the adult has one age.
         """
@@ -89,7 +89,7 @@ def _data(name: str, arrays: Mapping[str, Array]) -> BodyData:
 
 
 def _optional(arrays: Mapping[str, Array]) -> dict[str, Any]:
-    """Expressions and regions, which are stored by the vertices that they touch."""
+    """Return expressions and regions, which are stored by the vertices that they touch."""
     vertices = len(arrays["template"])
     names = tuple(str(name) for name in arrays["expression_names"])
     expressions = np.zeros((vertices, 3, len(names)), dtype=np.float32)

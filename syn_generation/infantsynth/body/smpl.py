@@ -76,7 +76,7 @@ class Inert:
 
 
 def load_pickle(path: Path) -> Any:
-    """What a pickle of protocol 0 and later holds: plain values, arrays, and ``Inert`` for chumpy and sparse matrices.
+    """Return what a pickle of protocol 0 and later holds: plain values, arrays, and ``Inert`` for chumpy and sparse matrices.
 
     Raises DataError for a file that is missing or damaged, and for one that names anything else: nothing is executed.
     """
@@ -94,7 +94,7 @@ def load_pickle(path: Path) -> Any:
 
 
 def numbers(value: Any) -> Array:
-    """The array that a value of such a file stands for: of chumpy, of a sparse matrix, or plain.
+    """Return the array that a value of such a file stands for: of chumpy, of a sparse matrix, or plain.
 
     Raises TypeError for what holds no numbers.
     """
@@ -121,7 +121,7 @@ def _unwrap(value: Inert) -> Array:
 
 
 def _dense(state: dict[str, Any], by_column: bool) -> Array:
-    """A compressed sparse matrix written out; entries named twice are added up."""
+    """Return a compressed sparse matrix written out; entries named twice are added up."""
     rows, columns = (int(side) for side in state.get("_shape", state.get("shape", ())))
     values, minor, starts = (numbers(state[part]) for part in ("data", "indices", "indptr"))
     major = np.repeat(np.arange(columns if by_column else rows), np.diff(starts))
@@ -171,7 +171,7 @@ def _reconstruct(kind: type, base: type, state: Any) -> Any:
 
 
 def load_smpl(path: Path) -> BodyModel:
-    """The body of an SMPL or SMIL file, .pkl or .npz, with its pose blend shapes and COCO-17 keypoints.
+    """Return the body of an SMPL or SMIL file, .pkl or .npz, with its pose blend shapes and COCO-17 keypoints.
 
     Keypoints of limbs are the file's joint regressor on the posed skin, those of the face single vertices. Up to 20
     betas. Raises DataError for a file that is missing, damaged, refused, or of another structure.

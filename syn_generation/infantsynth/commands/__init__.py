@@ -1,4 +1,4 @@
-"""The commands of infantsynth, which ``fidip`` finds through its entry point; nothing is loaded here."""
+"""List the commands of infantsynth for ``fidip``, which finds them through an entry point; load nothing."""
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "generate": ("infantsynth.commands.generate", "render labelled images of synthetic infants"),

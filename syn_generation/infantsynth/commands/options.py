@@ -1,4 +1,4 @@
-"""Define the options that the commands for labelled sets share, and what they become."""
+"""Define the options that the commands share, and turn them into looks, labels and orders."""
 
 import argparse
 from collections.abc import Callable

@@ -53,7 +53,7 @@ SLACK = 0.01  # m that capsules may overlap before the collision term counts: fl
 
 
 def orientations(keypoints: Array, count: int) -> Array:
-    """Rotation vectors (N, count, 3) rad: the body's axis as in the picture, turned about itself in equal steps.
+    """Return rotation vectors (N, count, 3) rad: the body's axis as in the image, turned about itself in equal steps.
 
     keypoints: (N, 17, 3) px and weights.
     """
@@ -66,7 +66,7 @@ def orientations(keypoints: Array, count: int) -> Array:
 
 
 def distances(keypoints: Array, rest: Array, focal: Array) -> Array:
-    """Distance (N,) m at which bones of the body at rest, (17, 3) m, look as long as seen; focal: (N,) px."""
+    """Return distance (N,) m at which bones of the body at rest, (17, 3) m, look as long as seen; focal: (N,) px."""
     start, end = BONES.T
     seen = np.linalg.norm(keypoints[:, start, :2] - keypoints[:, end, :2], axis=2)
     scale = seen / np.linalg.norm(rest[start] - rest[end], axis=1)  # px per m
@@ -78,7 +78,7 @@ def distances(keypoints: Array, rest: Array, focal: Array) -> Array:
 
 
 def extents(keypoints: Array) -> Array:
-    """Width and height (N, 2) px of the box around the seen keypoints of (N, 17, 3); 0 without any."""
+    """Return width and height (N, 2) px of the box around the seen keypoints of (N, 17, 3); 0 without any."""
     shown = (keypoints[..., 2] > 0)[..., None]
     high = np.where(shown, keypoints[..., :2], -np.inf).max(axis=1)
     low = np.where(shown, keypoints[..., :2], np.inf).min(axis=1)
@@ -86,7 +86,7 @@ def extents(keypoints: Array) -> Array:
 
 
 def places(keypoints: Array, focal: Array, centre: Array) -> Array:
-    """Where the pelvis is seen, (N, 2) as x/z and y/z."""
+    """Find where the pelvis is seen, (N, 2) as x/z and y/z."""
     hips = _middle(keypoints, LOWER, UPPER)
     shown = keypoints[..., 2] > 0
     mean = (keypoints[..., :2] * shown[..., None]).sum(axis=1) / np.maximum(shown.sum(axis=1), 1)[:, None]
@@ -94,7 +94,7 @@ def places(keypoints: Array, focal: Array, centre: Array) -> Array:
 
 
 def _middle(keypoints: Array, joints: tuple[int, ...], instead: tuple[int, ...]) -> Array:
-    """Mean place (N, 2) px of the seen ones of ``joints``, else of ``instead``, else NaN."""
+    """Return mean place (N, 2) px of the seen ones of ``joints``, else of ``instead``, else NaN."""
     middle = np.full((len(keypoints), 2), np.nan)
     for group in (instead, joints):
         shown = keypoints[:, group, 2] > 0
@@ -105,13 +105,13 @@ def _middle(keypoints: Array, joints: tuple[int, ...], instead: tuple[int, ...])
 
 
 def total_cost(terms: Sequence[Term], theta: Tensor, stage: Stage) -> Tensor:
-    """Cost (B,) of unknowns (B, P); infinite where it is no number."""
+    """Return cost (B,) of unknowns (B, P); infinite where it is no number."""
     total = torch.stack([term.cost(theta, stage) for term in terms]).sum(dim=0)
     return torch.where(total.isfinite(), total, torch.inf)
 
 
 def normal_equations(terms: Sequence[Term], theta: Tensor, stage: Stage) -> tuple[Tensor, Tensor]:
-    """Half the gradient (B, P) and half the Gauss-Newton Hessian (B, P, P) of the cost."""
+    """Return half the gradient (B, P) and half the Gauss-Newton Hessian (B, P, P) of the cost."""
     gradient = torch.zeros_like(theta)
     hessian = theta.new_zeros(*theta.shape, theta.shape[1])
     for term in terms:
@@ -147,7 +147,7 @@ def minimise(
 
 
 def _step(terms: Sequence[Term], theta: Tensor, stage: Stage, damping: Tensor, free: slice) -> Tensor:
-    """One damped Gauss-Newton step for each row; rows that cannot be solved stay."""
+    """Return one damped Gauss-Newton step for each row; rows that cannot be solved stay."""
     gradient, hessian = normal_equations(terms, theta, stage)
     gradient, hessian = gradient[:, free], hessian[:, free, free].clone()
     diagonal = hessian.diagonal(dim1=1, dim2=2)
@@ -182,7 +182,7 @@ class FitResult:
 
 
 def usable(keypoints: Array, config: FitConfig) -> Array:
-    """Which of keypoints (N, 17, 3) have enough joints that count and a box that can be a body's, (N,) bool."""
+    """Find which of keypoints (N, 17, 3) have enough joints that count and a box that can be a body's, (N,) bool."""
     counted = (keypoints[..., 2] > 0) & (np.array(config.joint_weights) > 0)
     side = extents(keypoints).max(axis=1)
     return (counted.sum(axis=1) >= FEWEST) & (side >= SMALLEST) & (side <= LARGEST)
@@ -196,10 +196,10 @@ def fit_bodies(
     prior: PosePrior | None = None,
     shape_prior: ShapePrior | None = None,
 ) -> FitResult:
-    """Fit shape, pose and place of a body to keypoints (N, 17, 3) px and weights 0..1, in pictures of sizes (N, 2) px.
+    """Fit shape, pose and place of a body to keypoints (N, 17, 3) px and weights 0..1, in images of sizes (N, 2) px.
 
     prior: None takes the packaged one; shape_prior: None takes betas as standard deviations. The principal point is
-    the picture's centre. Each person is a problem of its own: together or alone, the result is the same.
+    the image's centre. Each person is a problem of its own: together or alone, the result is the same.
     Raises DataError for keypoints that are no finite numbers.
     """
     config = config or FitConfig()
@@ -218,7 +218,7 @@ def fit_bodies(
 
 
 def _spread_results(fits: FitResult, good: Array) -> FitResult:
-    """Results of the usable persons among all; the others' are NaN."""
+    """Return results of the usable persons among all; the others' are NaN."""
     spread = {}
     for part in fields(fits):
         values = getattr(fits, part.name)
@@ -272,7 +272,7 @@ class _Fit:
         return self._result(keypoints, observed, theta, cost, start, converged)
 
     def _first(self, keypoints: Array, sizes: Array) -> tuple[Observed, Tensor]:
-        """What was seen and first unknowns, one row per start, those of a person behind one another."""
+        """Return what was seen and first unknowns, one row per start, those of a person behind one another."""
         config = self.config
         focal = np.full(len(sizes), config.focal) if config.focal else config.focal_factor * sizes.max(axis=1)
         centre = (sizes - 1) / 2
@@ -292,7 +292,7 @@ class _Fit:
         return observed, self._tensor(theta).flatten(0, 1)
 
     def _camera_stage(self, observed: Observed, theta: Tensor) -> Tensor:
-        """Place and turn the body as it stands by its trunk; persons without a trunk go on as they are."""
+        """Return place and turn the body as it stands by its trunk; persons without a trunk go on as they are."""
         config = self.config
         trunk = torch.zeros_like(observed.weights)
         trunk[:, config.torso] = observed.weights[:, config.torso]
@@ -304,7 +304,7 @@ class _Fit:
         return minimise(terms, theta, config.stages[0], config.camera_iterations, config.tolerance, free)[0]
 
     def _best(self, cost: Tensor, count: int, keep: int) -> Tensor:
-        """Rows of the ``keep`` cheapest starts of each person; the first of those that ended in the same place."""
+        """Return rows of the ``keep`` cheapest starts of each person; the first of those that ended in the same place."""
         table = cost.view(count, len(cost) // count if count else keep)
         least = table.min(dim=1, keepdim=True).values.clamp_min(1e-12)
         order = ((table / least - 1) / ALIKE).floor().argsort(dim=1, stable=True)[:, :keep]
@@ -322,7 +322,7 @@ class _Fit:
         betas, moving, transl = self.unknowns.split(theta)
         pose = torch.zeros(len(theta), len(self.body.joint_names), 3, dtype=self.dtype)
         pose[:, list(self.rig.moving)] = moving.cpu()
-        projected = observed.picture(self.unknowns.points(self.rig.keypoints, theta)).cpu().numpy()
+        projected = observed.image(self.unknowns.points(self.rig.keypoints, theta)).cpu().numpy()
         error = np.linalg.norm(projected - keypoints[..., :2], axis=-1)
         error[keypoints[..., 2] <= 0] = np.nan
         return FitResult(

@@ -1,4 +1,4 @@
-"""2D keypoints to fit: COCO annotation files, OpenPose files, the published 19-joint files; all become COCO-17."""
+"""Read 2D keypoints to fit: COCO annotation files, OpenPose files, published 19-joint files; as COCO-17."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from fidip.skeleton import COCO17
 
 Array = np.ndarray
 
-PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 HIDDEN = 0.5  # weight of a joint that COCO flags as hidden: an annotator's guess
 
 # Where each COCO-17 joint stands in a layout, by the layout's number of joints. OpenPose's BODY_25 begins like the
@@ -31,18 +31,18 @@ LAYOUTS: dict[int, tuple[int, ...]] = {
 
 @dataclass(frozen=True)
 class Subject:
-    """One person of one picture. name: of the picture, for output folders. person: number in the picture, from 0.
+    """One person of one image. name: of the image, for output folders. person: number in the image, from 0.
 
-    keypoints: (17, 3) x and y in px, weight 0..1. size: (W, H) px. picture: its file, if at hand. source: file and
+    keypoints: (17, 3) x and y in px, weight 0..1. size: (W, H) px. image: its file, if at hand. source: file and
     record, for messages. fault: why it cannot be fitted, or empty; then keypoints may be all zero.
-    posture: as the picture's record names it, lower case, or empty.
+    posture: as the image's record names it, lower case, or empty.
     """
 
     name: str
     person: int
     keypoints: Array
     size: tuple[int, int]
-    picture: Path | None
+    image: Path | None
     source: str
     fault: str = ""
     posture: str = ""
@@ -57,28 +57,28 @@ def to_coco17(keypoints: Array) -> Array:
 
 
 def known_layouts() -> str:
-    """What can be read, for messages."""
+    """Return what can be read, for messages."""
     return "use COCO-17, OpenPose COCO-18, OpenPose BODY_25 or the published 19 joints"
 
 
 def ignored_joints(openpose: list[int]) -> Array:
-    """COCO-17 joints (17,) bool that are named by their OpenPose BODY_25 numbers. Raises DataError outside 0..24."""
+    """Return COCO-17 joints (17,) bool that are named by their OpenPose BODY_25 numbers. Raises DataError outside 0..24."""
     if any(not 0 <= joint < 25 for joint in openpose):
         raise DataError(f"joints {openpose} must be OpenPose BODY_25 numbers, 0 to 24")
     return np.isin(LAYOUTS[25], openpose)
 
 
-def read_subjects(keypoints: Path, pictures: Path, max_persons: int = 0) -> list[Subject]:
-    """All persons of a COCO annotation file, or of a folder with one JSON (<name>_keypoints.json) per picture.
+def read_subjects(keypoints: Path, images: Path, max_persons: int = 0) -> list[Subject]:
+    """Read all persons of a COCO annotation file, or of a folder with one JSON (<name>_keypoints.json) per image.
 
-    pictures: folder of the pictures; sizes that no JSON states are read from there. max_persons: at most so many of
-    a picture, 0 for all. What is wrong with single records stands in their ``fault``. Raises DataError when
+    images: folder of the images; sizes that no JSON states are read from there. max_persons: at most so many of
+    an image, 0 for all. What is wrong with single records stands in their ``fault``. Raises DataError when
     ``keypoints`` is missing, is no JSON, or holds no person at all.
     """
     if keypoints.is_dir():
-        subjects = list(_from_folder(keypoints, pictures))
+        subjects = list(_from_folder(keypoints, images))
     else:
-        subjects = list(_from_coco(keypoints, pictures))
+        subjects = list(_from_coco(keypoints, images))
     if not subjects:
         raise DataError(
             f"{keypoints} holds no keypoints; give *_keypoints.json files or a COCO annotation file"
@@ -86,49 +86,47 @@ def read_subjects(keypoints: Path, pictures: Path, max_persons: int = 0) -> list
     return [subject for subject in subjects if not max_persons or subject.person < max_persons]
 
 
-def _from_folder(folder: Path, pictures: Path) -> Iterator[Subject]:
+def _from_folder(folder: Path, images: Path) -> Iterator[Subject]:
     files = sorted(folder.glob("*.json"))
-    shown = _pictures_by_name(pictures)
+    shown = _images_by_name(images)
     names: list[str] = []
     for file in files:
         name = file.stem.removesuffix("_keypoints")
         names.append(file.stem if name in names else name)
     without = sorted(shown.keys() - set(names))
     if without:
-        logger.warning("%d pictures have no keypoints and are left out, e.g. %s", len(without), without[0])
+        logger.warning("%d images have no keypoints and are left out, e.g. %s", len(without), without[0])
     for name, file in zip(names, files, strict=True):
         yield from _from_file(file, name, shown.get(name))
 
 
-def _pictures_by_name(folder: Path) -> dict[str, Path]:
+def _images_by_name(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         return {}
-    return {file.stem: file for file in sorted(folder.iterdir()) if file.suffix.lower() in PICTURE_SUFFIXES}
+    return {file.stem: file for file in sorted(folder.iterdir()) if file.suffix.lower() in IMAGE_SUFFIXES}
 
 
-def _from_file(file: Path, name: str, picture: Path | None) -> Iterator[Subject]:
-    """The persons of one picture; a file that cannot be used is one subject with a fault."""
+def _from_file(file: Path, name: str, image: Path | None) -> Iterator[Subject]:
+    """Return the persons of one image; a file that cannot be used is one subject with a fault."""
     try:
         persons = _persons(read_json(file, "keypoint file"), file)
-        size = picture_size(picture) if picture else (0, 0)
+        size = image_size(image) if image else (0, 0)
     except DataError as error:
-        yield _faulty(name, 0, str(file), str(error), picture)
+        yield _faulty(name, 0, str(file), str(error), image)
         return
     for index, (values, flags) in enumerate(persons):
         source = f"keypoint file {file}, person {index}"
-        fault = (
-            f"the size of the picture is not known: put {name}.jpg or .png beside" if picture is None else ""
-        )
+        fault = f"the size of the image is not known: put {name}.jpg or .png beside" if image is None else ""
         try:
             keypoints = parse_joints(values, flags)
         except DataError as error:
-            yield _faulty(name, index, source, str(error), picture)
+            yield _faulty(name, index, source, str(error), image)
         else:
-            yield Subject(name, index, keypoints, size, picture, source, fault)
+            yield Subject(name, index, keypoints, size, image, source, fault)
 
 
 def _persons(content: Any, file: Path) -> list[tuple[Any, bool]]:
-    """Flat numbers of each person, and whether their third ones are COCO's flags. Raises DataError for none."""
+    """Return the flat numbers of each person, and whether their third ones are COCO's flags. Raises DataError for none."""
     if isinstance(content, dict) and isinstance(content.get("annotations"), list):
         flat = content["annotations"]  # the published files: one person, numbers only
         thirds = flat[2::3]
@@ -137,12 +135,12 @@ def _persons(content: Any, file: Path) -> list[tuple[Any, bool]]:
     if not isinstance(people, list):
         raise DataError(f"{file} has neither a list people (OpenPose) nor annotations of numbers")
     if not people:
-        raise DataError(f"{file} has no person: nothing was detected in this picture")
+        raise DataError(f"{file} has no person: nothing was detected in this image")
     return [(p.get("pose_keypoints_2d") if isinstance(p, dict) else None, False) for p in people]
 
 
 def parse_joints(values: Any, flags: bool) -> Array:
-    """Flat x, y, confidence of any known layout to (17, 3) with weights 0..1.
+    """Convert flat x, y, confidence of any known layout to (17, 3) with weights 0..1.
 
     flags: the third numbers are COCO's (0 not labelled, 1 hidden, 2 seen). Raises DataError for anything else.
     """
@@ -158,63 +156,63 @@ def parse_joints(values: Any, flags: bool) -> Array:
     return keypoints
 
 
-def picture_size(picture: Path) -> tuple[int, int]:
-    """Width and height in px as stored, without decoding. Raises DataError for what is no picture."""
+def image_size(image: Path) -> tuple[int, int]:
+    """Return width and height in px as stored, without decoding. Raises DataError for what is no image."""
     try:
-        with Image.open(picture) as image:
-            return image.size
+        with Image.open(image) as opened:
+            return opened.size
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise DataError(f"picture {picture} cannot be read ({error}); replace it") from error
+        raise DataError(f"image {image} cannot be read ({error}); replace it") from error
 
 
-def _from_coco(file: Path, pictures: Path) -> Iterator[Subject]:
+def _from_coco(file: Path, images: Path) -> Iterator[Subject]:
     content = read_json(file, "annotation file")
     if not isinstance(content, dict) or not all(
-        isinstance(content.get(key), list) and all(isinstance(record, dict) for record in content[key])
+        isinstance(content.get(key), list) and all(isinstance(item, dict) for item in content[key])
         for key in ("images", "annotations")
     ):
         raise DataError(f"{file} is not a COCO keypoint JSON with lists of images and annotations")
-    images = {
-        image.get("id"): image for image in content["images"] if isinstance(image.get("id"), (int, str))
+    records = {
+        record.get("id"): record for record in content["images"] if isinstance(record.get("id"), (int, str))
     }
-    names = _unique_names(images)
+    names = _unique_names(records)
     seen: dict[Any, int] = {}
     for number, annotation in enumerate(content["annotations"]):
         key = annotation.get("image_id")
         source = f"annotation {annotation.get('id', number)!r} of {file}"
-        if not isinstance(key, (int, str)) or key not in images:
+        if not isinstance(key, (int, str)) or key not in records:
             yield _faulty(f"annotation{number}", 0, source, f"has the image_id {key!r}, which no image has")
             continue
         person = seen.get(key, 0)
         seen[key] = person + 1
-        yield _coco_subject(annotation, images[key], names[key], person, source, pictures)
+        yield _coco_subject(annotation, records[key], names[key], person, source, images)
 
 
 def _coco_subject(
-    annotation: dict[str, Any], image: dict[str, Any], name: str, person: int, source: str, pictures: Path
+    annotation: dict[str, Any], record: dict[str, Any], name: str, person: int, source: str, images: Path
 ) -> Subject:
-    picture = pictures / str(image.get("file_name", ""))
-    shown = picture if picture.is_file() else None
-    size = image.get("width"), image.get("height")
+    image = images / str(record.get("file_name", ""))
+    shown = image if image.is_file() else None
+    size = record.get("width"), record.get("height")
     fault = keypoint_fault(annotation, COCO17.num_joints)
     if fault is None and not all(is_number(length) and length >= 1 for length in size):
-        fault = f"its image {image['id']!r} has no width and height"
+        fault = f"its image {record['id']!r} has no width and height"
     if fault is not None:
         return _faulty(name, person, source, fault, shown)
     width, height = (int(length) for length in size if length is not None)
-    keypoints, posture = parse_joints(annotation["keypoints"], True), str(image.get("posture") or "").lower()
+    keypoints, posture = parse_joints(annotation["keypoints"], True), str(record.get("posture") or "").lower()
     return Subject(name, person, keypoints, (width, height), shown, source, posture=posture)
 
 
-def _unique_names(images: dict[Any, dict[str, Any]]) -> dict[Any, str]:
-    """A folder name for each image id: the file name without suffix; the id joins in where that is not unique."""
+def _unique_names(records: dict[Any, dict[str, Any]]) -> dict[Any, str]:
+    """Return a folder name for each image id: the file name without suffix; the id joins in where that is not unique."""
     names: dict[Any, str] = {}
-    for key, image in images.items():
-        path = PurePosixPath(str(image.get("file_name") or key))
+    for key, record in records.items():
+        path = PurePosixPath(str(record.get("file_name") or key))
         name = "_".join(part for part in path.with_suffix("").parts if part not in ("/", "..")) or str(key)
         names[key] = f"{name}-{key}" if name in names.values() else name
     return names
 
 
-def _faulty(name: str, person: int, source: str, fault: str, picture: Path | None = None) -> Subject:
-    return Subject(name, person, np.zeros((17, 3)), (0, 0), picture, source, fault)
+def _faulty(name: str, person: int, source: str, fault: str, image: Path | None = None) -> Subject:
+    return Subject(name, person, np.zeros((17, 3)), (0, 0), image, source, fault)

@@ -79,7 +79,7 @@ class Outcome:
 
     @property
     def intrinsics(self) -> Array:
-        """Camera matrix (3, 3) in px, principal point in the middle of the picture."""
+        """Camera matrix (3, 3) in px, principal point in the middle of the image."""
         width, height = self.size
         return np.array([[self.focal, 0, (width - 1) / 2], [0, self.focal, (height - 1) / 2], [0, 0, 1.0]])
 
@@ -134,7 +134,7 @@ def read_outcome(path: Path) -> Outcome:
 
 
 def read_outcomes(folder: Path) -> list[Outcome]:
-    """All fits at any depth of a folder, in the order of their paths. Raises DataError where there are none."""
+    """Read all fits at any depth of a folder, in the order of their paths. Raises DataError where there are none."""
     files = sorted(folder.rglob("*.npz")) if folder.is_dir() else []
     if not files:
         raise DataError(f"there are no fits (npz) in {folder}; make them with syn_generation/fit.py")
@@ -169,7 +169,7 @@ class Tolerance:
 
 
 def posed_vertices(body: BodyModel, betas: Array, pose: Array, transl: Array) -> Array:
-    """Vertices (N, V, 3) m in camera axes of fits: betas (N, K), pose (N, J, 3) rad, transl (N, 3) m."""
+    """Return vertices (N, V, 3) m in camera axes of fits: betas (N, K), pose (N, J, 3) rad, transl (N, 3) m."""
     with torch.no_grad():
         tensors = (torch.as_tensor(part).to(body.template) for part in (betas, pose, transl))
         return body(*tensors).vertices.double().cpu().numpy()
@@ -178,7 +178,7 @@ def posed_vertices(body: BodyModel, betas: Array, pose: Array, transl: Array) ->
 def outcomes(
     plan: FitPlan, subjects: Sequence[Subject], keys: Sequence[str], fits: FitResult, tolerance: Tolerance
 ) -> list[Outcome | Row]:
-    """An outcome for each person that was fitted, a row for each that was not."""
+    """Return an outcome for each person that was fitted, a row for each that was not."""
     limits = JointLimits.for_body(plan.body)
     made: list[Outcome | Row] = []
     for i, subject in enumerate(subjects):
@@ -205,7 +205,7 @@ def outcomes(
 def judge(
     subject: Subject, fits: FitResult, i: int, depth: float, beyond: float, tolerance: Tolerance
 ) -> Row:
-    """The row of a person that was fitted; depth in m, beyond in rad."""
+    """Return the row of a person that was fitted; depth in m, beyond in rad."""
     error = fits.error_px[i]
     diagonal = float(np.linalg.norm(extents(subject.keypoints[None])[0]))
     percent = float(np.nanmean(error)) / diagonal * 100
@@ -234,7 +234,7 @@ def judge(
 
 
 def failed(subject: Subject, reason: str) -> Row:
-    """The row of a person that could not be fitted."""
+    """Return the row of a person that could not be fitted."""
     joints = int((subject.keypoints[:, 2] > 0).sum())
     return Row(subject.name, subject.person, FAILED, " ".join(reason.split()), joints, source=subject.source)
 
@@ -262,7 +262,7 @@ def write_report(folder: Path, rows: Sequence[Row], settings: Settings, clock: C
 
 
 def summarise(rows: Sequence[Row], clock: Clock) -> dict[str, Any]:
-    """Counts, quantiles of the mean error in per cent of the box's diagonal, seconds per person."""
+    """Return counts, quantiles of the mean error in per cent of the box's diagonal, seconds per person."""
     counts = Counter(row.status for row in rows)
     percent = np.array([row.mean_percent for row in rows if row.status != FAILED])
     quantiles = {"median": 0.5, "p95": 0.95, "max": 1.0}

@@ -1,4 +1,4 @@
-"""From settings to what a fit needs: body, priors, stages of weights."""
+"""Turn settings into what a fit needs: body, priors, stages of weights."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,7 +73,7 @@ def make_plan(settings: Settings) -> FitPlan:
 
 
 def fit_config(settings: Settings) -> FitConfig:
-    """Weights and limits of a fit. Raises ConfigError where lists of weights are not of one length."""
+    """Return weights and limits of a fit. Raises ConfigError where lists of weights are not of one length."""
     lengths = {name: len(settings[name]) for name in PER_STAGE}
     if len(set(lengths.values())) != 1 or not settings["limit_weights"]:
         shown = ", ".join(f"{name} {length}" for name, length in lengths.items())
@@ -114,7 +114,7 @@ def fit_config(settings: Settings) -> FitConfig:
 
 
 def _spread(weights: list[float], index: int, count: int) -> float:
-    """The weight of a stage from a list of any length, first to first and last to last."""
+    """Return the weight of a stage from a list of any length, first to first and last to last."""
     return weights[round(index * (len(weights) - 1) / max(count - 1, 1))] if count > 1 else weights[-1]
 
 
@@ -125,7 +125,7 @@ def _is_double(name: str) -> bool:
 
 
 def _camera_joints(openpose: list[int]) -> tuple[int, ...]:
-    """COCO-17 joints of OpenPose BODY_25 numbers; those that COCO lacks are left out."""
+    """Return COCO-17 joints of OpenPose BODY_25 numbers; those that COCO lacks are left out."""
     chosen = tuple(LAYOUTS[25].index(joint) for joint in openpose if joint in LAYOUTS[25])
     if not chosen:
         raise ConfigError(
@@ -154,7 +154,7 @@ def body_source(settings: Settings) -> str | Path:
 
 
 def choose_priors(settings: Settings, body: BodyModel) -> tuple[PosePrior, ShapePrior]:
-    """The pose prior that body_prior_type asks for, and the shape prior that comes with it or the standard one."""
+    """Return the pose prior that body_prior_type asks for, and the shape prior that comes with it or the standard one."""
     kind, folder = settings["body_prior_type"], Path(settings["prior_folder"])
     standard = ShapePrior.standard(body)
     if kind in ("packaged", "none"):

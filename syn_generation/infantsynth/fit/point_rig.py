@@ -1,4 +1,8 @@
-"""Compute points of a body and their exact derivatives without posing its vertices."""
+"""Compute points of a body and their exact derivatives without posing its vertices.
+
+A point that is a fixed combination of skinned vertices moves with each joint like one weighted mass, so sums over the
+vertices are taken once: x_k = sum_j G_j n_kj(betas, pose) + s_kj p_j, G_j and p_j the joint's rotation and place.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +22,7 @@ STILL = ("finger", "hand", "foot", "wrist", "ankle", "jaw")
 
 
 def cross_matrix(vector: Tensor) -> Tensor:
-    """Matrices (..., 3, 3) that stand for the cross product with vectors (..., 3) from the left."""
+    """Return matrices (..., 3, 3) that stand for the cross product with vectors (..., 3) from the left."""
     x, y, z = vector.unbind(-1)
     zero = torch.zeros_like(x)
     rows = (zero, -z, y, z, zero, -x, -y, x, zero)
@@ -26,7 +30,7 @@ def cross_matrix(vector: Tensor) -> Tensor:
 
 
 def rotation_and_jacobian(vector: Tensor) -> tuple[Tensor, Tensor]:
-    """Rotations exp(v) and left Jacobians of rotation vectors (..., 3) rad, both (..., 3, 3).
+    """Return rotations exp(v) and left Jacobians of rotation vectors (..., 3) rad, both (..., 3, 3).
 
     exp(v + d) = exp(jacobian d) exp(v) to first order in d (Sola et al. 2018, eq. 145).
     """
@@ -43,7 +47,7 @@ def rotation_and_jacobian(vector: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def shortest(vector: Tensor) -> Tensor:
-    """The same rotations with vectors (..., 3) no longer than pi."""
+    """Return the same rotations with vectors (..., 3) no longer than pi."""
     angle = vector.norm(dim=-1, keepdim=True)
     turns = torch.round(angle / (2 * torch.pi))
     return vector * (1 - turns * 2 * torch.pi / angle.clamp_min(1e-12))
@@ -68,13 +72,13 @@ class PointRig:
     pose_dirs: Tensor | None = None
 
     def points(self, betas: Tensor, pose: Tensor, transl: Tensor) -> Tensor:
-        """Points (B, P, 3) m for betas (B, K), pose (B, J, 3) rad of the moving joints, transl (B, 3) m."""
+        """Return points (B, P, 3) m for betas (B, K), pose (B, J, 3) rad of the moving joints, transl (B, 3) m."""
         rotations, _ = rotation_and_jacobian(pose)
         rest, turned, place = self._chain(betas, rotations, transl)
         return self._weighted(self._arms(betas, rotations, rest), turned, place).sum(dim=2)
 
     def with_jacobian(self, betas: Tensor, pose: Tensor, transl: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Points (B, P, 3) m, their derivatives by pose (B, P, 3, J, 3) and by betas (B, P, 3, K)."""
+        """Return points (B, P, 3) m, their derivatives by pose (B, P, 3, J, 3) and by betas (B, P, 3, K)."""
         rotations, left = rotation_and_jacobian(pose)
         rest, turned, place = self._chain(betas, rotations, transl)
         weighted = self._weighted(self._arms(betas, rotations, rest), turned, place)
@@ -104,7 +108,7 @@ class PointRig:
         return below
 
     def _chain(self, betas: Tensor, rotations: Tensor, transl: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Rest places (B, J, 3), rotations in the world (B, J, 3, 3), places (B, J, 3)."""
+        """Compute rest places (B, J, 3), rotations in the world (B, J, 3, 3), places (B, J, 3)."""
         rest = self.joints + torch.einsum("jck,bk->bjc", self.joint_dirs, betas)
         turned, place = [rotations[:, 0]], [transl]
         for joint, parent in enumerate(self.parents[1:], start=1):
@@ -114,7 +118,7 @@ class PointRig:
         return rest, torch.stack(turned, dim=1), torch.stack(place, dim=1)
 
     def _arms(self, betas: Tensor, rotations: Tensor, rest: Tensor) -> Tensor:
-        """n_kj: moments about each joint's own place, (B, P, J, 3)."""
+        """Return n_kj: moments about each joint's own place, (B, P, J, 3)."""
         moments = self.moments + torch.einsum("pjck,bk->bpjc", self.moment_dirs, betas)
         if self.pose_dirs is not None:
             bent = (rotations[:, 1:] - torch.eye(3).to(rotations)).flatten(2)
@@ -122,7 +126,7 @@ class PointRig:
         return moments - self.shares[None, ..., None] * rest[:, None]
 
     def _weighted(self, arms: Tensor, turned: Tensor, place: Tensor) -> Tensor:
-        """What each joint contributes to each point, (B, P, J, 3)."""
+        """Return what each joint contributes to each point, (B, P, J, 3)."""
         return torch.einsum("bjcd,bpjd->bpjc", turned, arms) + self.shares[None, ..., None] * place[:, None]
 
     def _by_betas(self, turned: Tensor) -> Tensor:
@@ -136,7 +140,7 @@ class PointRig:
 
 
 def fold(parents: Sequence[int], moving: Sequence[int]) -> tuple[int, ...]:
-    """For each joint of a body, the moving joint (index into ``moving``) that carries it: itself or an ancestor."""
+    """Find for each joint of a body, the moving joint (index into ``moving``) that carries it: itself or an ancestor."""
     place = {joint: index for index, joint in enumerate(moving)}
     carrier: list[int] = []
     for joint, parent in enumerate(parents):
@@ -145,7 +149,7 @@ def fold(parents: Sequence[int], moving: Sequence[int]) -> tuple[int, ...]:
 
 
 def _by_blend(pose_dirs: Tensor, rotations: Tensor, left: Tensor, turned: Tensor) -> Tensor:
-    """The pose blend shapes' part of the derivative by pose, (B, P, 3, J, 3)."""
+    """Return the pose blend shapes' part of the derivative by pose, (B, P, 3, J, 3)."""
     generators = cross_matrix(torch.eye(3).to(left))  # (3, 3, 3): d R / d v_e = [left e]x R
     spun = torch.einsum("bjae,amn,bjnc->bjemc", left[:, 1:], generators, rotations[:, 1:]).flatten(3)
     by_entry = torch.einsum("bjcd,pjdln->bpcln", turned, pose_dirs)
@@ -185,18 +189,18 @@ class Unknowns:
         return slice(3 + 3 * self.joints, self.size)
 
     def split(self, theta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """betas (B, K), pose (B, J, 3) rad with the root first, transl (B, 3) m."""
+        """Return betas (B, K), pose (B, J, 3) rad with the root first, transl (B, 3) m."""
         distance = theta[:, 2:3].exp()
         transl = torch.cat([theta[:, :2] * distance, distance], dim=1)
         pose = theta[:, 3 : 3 + 3 * self.joints].unflatten(1, (self.joints, 3))
         return theta[:, self.shape], pose, transl
 
     def points(self, rig: PointRig, theta: Tensor) -> Tensor:
-        """Points (B, P, 3) m in camera axes."""
+        """Return points (B, P, 3) m in camera axes."""
         return rig.points(*self.split(theta))
 
     def jacobian(self, rig: PointRig, theta: Tensor) -> tuple[Tensor, Tensor]:
-        """Points (B, P, 3) m in camera axes and their derivatives by theta, (B, P, 3, size)."""
+        """Return points (B, P, 3) m in camera axes and their derivatives by theta, (B, P, 3, size)."""
         betas, pose, transl = self.split(theta)
         points, by_pose, by_betas = rig.with_jacobian(betas, pose, transl)
         by_place = theta.new_zeros(len(theta), 3, 3)
@@ -222,7 +226,7 @@ class BodyRig:
 
 @lru_cache(maxsize=8)
 def rig_of(body: BodyModel, dtype: torch.dtype) -> BodyRig:
-    """Rigs of a body, in ``dtype`` on its device."""
+    """Return rigs of a body, in ``dtype`` on its device."""
     moving = tuple(i for i, name in enumerate(body.joint_names) if family(name) not in STILL)
     capsules = capsules_of(body)
     keypoints = _rig(body, body.keypoint_regressor, moving)
@@ -235,7 +239,7 @@ def rig_of(body: BodyModel, dtype: torch.dtype) -> BodyRig:
 
 
 def _rig(body: BodyModel, rows: Tensor, moving: tuple[int, ...]) -> PointRig:
-    """Points as rows (P, V) of weights over the vertices; float64."""
+    """Return points as rows (P, V) of weights over the vertices; float64."""
     carrier = torch.tensor(fold(body.parents, moving), device=rows.device)
     count = len(moving)
     template, shapes, joints, joint_shapes = _rest(body)
@@ -267,7 +271,7 @@ def _pose_blend(body: BodyModel, rows: Tensor, mass: Tensor, moving: tuple[int, 
 
 
 def _rest(body: BodyModel) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Template (V, 3), its change per beta (V, 3, K), joints (J, 3), their change (J, 3, K), float64."""
+    """Return template (V, 3), its change per beta (V, 3, K), joints (J, 3), their change (J, 3, K), float64."""
     count = body.num_betas
     zero = body.template.new_zeros
     with torch.no_grad():

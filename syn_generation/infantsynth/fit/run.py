@@ -37,13 +37,13 @@ from infantsynth.spec import Camera, Material, Mesh, face_normals
 
 Array = np.ndarray
 
-LONGEST = 800  # px; larger pictures are drawn smaller
+LONGEST = 800  # px; larger images are drawn smaller
 PLASTER = np.array([120.0, 165.0, 235.0])  # RGB of the fitted body: a lay figure's, nobody's skin
 OPACITY = 0.65
 PAPER = 235
 SEEN, FITTED = (255, 210, 40), (225, 30, 60)  # RGB
 FLIP = np.array([1.0, -1.0, -1.0])  # camera axes to a viewer's: y up, z towards the eye
-PICTURE_NAME = "output.png"  # as published: images/<picture>/<person>/output.png
+IMAGE_NAME = "output.png"  # as published: images/<image>/<person>/output.png
 SIZES = (1, 8, 64)  # persons in a batch
 
 
@@ -55,23 +55,21 @@ def write_mesh(path: Path, body: BodyModel, vertices: Array) -> None:
     write_text(path, "\n".join(lines) + "\n")
 
 
-def write_overlay(
-    path: Path, body: BodyModel, outcome: Outcome, vertices: Array, picture: Path | None
-) -> None:
-    """Write ``overlay`` as PNG; without a picture on plain paper. Raises DataError for an unreadable picture."""
-    shown = None if picture is None else read_rgb(picture)
+def write_overlay(path: Path, body: BodyModel, outcome: Outcome, vertices: Array, image: Path | None) -> None:
+    """Write ``overlay`` as PNG; without an image on plain paper. Raises DataError for an unreadable image."""
+    shown = None if image is None else read_rgb(image)
     write_png(path, overlay(body, outcome, vertices, shown))
 
 
-def overlay(body: BodyModel, outcome: Outcome, vertices: Array, picture: Array | None) -> Array:
-    """The fitted body over the picture, RGB uint8 (H, W, 3): given joints yellow, the fit's as red rings.
+def overlay(body: BodyModel, outcome: Outcome, vertices: Array, image: Array | None) -> Array:
+    """Return the fitted body over the image, RGB uint8 (H, W, 3): given joints yellow, the fit's as red rings.
 
-    vertices: (V, 3) m in camera axes. picture: RGB uint8 of the keypoints' size, or None.
+    vertices: (V, 3) m in camera axes. image: RGB uint8 of the keypoints' size, or None.
     """
     width, height = outcome.size
     scale = min(1.0, LONGEST / max(width, height))
     size = max(round(width * scale), 1), max(round(height * scale), 1)
-    canvas = np.full((height, width, 3), PAPER, np.uint8) if picture is None else picture
+    canvas = np.full((height, width, 3), PAPER, np.uint8) if image is None else image
     canvas = cv2.resize(canvas, size, interpolation=cv2.INTER_AREA)
     shrink = np.diag([scale, scale, 1.0])
     shrink[:2, 2] = (scale - 1) / 2
@@ -102,19 +100,19 @@ class Folders:
 
     results: Path
     meshes: Path | None
-    pictures: Path | None
+    images: Path | None
 
     def result(self, subject: Subject) -> Path:
-        """Of a person's parameters, without suffix."""
+        """Name the file of a person's parameters, without suffix."""
         return self.results / subject.name / f"{subject.person:03d}"
 
     def mesh(self, subject: Subject) -> Path | None:
-        """Of a person's mesh, None when meshes are not wanted."""
+        """Name the file of a person's mesh, None when meshes are not wanted."""
         return self.meshes and self.meshes / subject.name / f"{subject.person:03d}.obj"
 
-    def picture(self, subject: Subject) -> Path | None:
-        """Of a person's overlay, None when none is wanted."""
-        return self.pictures and self.pictures / subject.name / f"{subject.person:03d}" / PICTURE_NAME
+    def image(self, subject: Subject) -> Path | None:
+        """Name the file of a person's overlay, None when none is wanted."""
+        return self.images and self.images / subject.name / f"{subject.person:03d}" / IMAGE_NAME
 
 
 def run_fit(settings: Settings) -> dict[str, Any]:
@@ -157,7 +155,7 @@ class _Run:
         self.clock = Clock()
 
     def fit(self, subjects: Sequence[Subject]) -> list[Row]:
-        """Rows of a batch, in order; what is done already is read."""
+        """Return rows of a batch, in order; what is done already is read."""
         found: dict[int, Outcome | Row] = {}
         missing = []
         for i, subject in enumerate(subjects):
@@ -186,7 +184,7 @@ class _Run:
         return outcome if outcome.key == self._key(subject) else None
 
     def _guarded(self, subjects: Sequence[Subject]) -> list[Outcome | Row]:
-        """Fits of persons together; if that breaks, once each alone, so that one cannot spoil the others'."""
+        """Return fits of persons together; if that breaks, once each alone, so that one cannot spoil the others'."""
         if not subjects:
             return []
         try:
@@ -212,24 +210,24 @@ class _Run:
         return outcomes(plan, subjects, [self._key(subject) for subject in subjects], fits, self.tolerance)
 
     def _written(self, subject: Subject, found: Outcome | Row, new: bool) -> Row:
-        """Write what belongs to a fit, or what of it is missing; pictures that cannot be read cost only themselves."""
+        """Write what belongs to a fit, or what of it is missing; images that cannot be read cost only themselves."""
         if isinstance(found, Row):
             return found
-        wanted = [p for p in (self.folders.mesh(subject), self.folders.picture(subject)) if p]
+        wanted = [p for p in (self.folders.mesh(subject), self.folders.image(subject)) if p]
         if new or not all(path.is_file() for path in wanted):
             parts = (part[None] for part in (found.betas, found.pose, found.transl))
             vertices = posed_vertices(self.plan.body, *parts)[0]
             if mesh := self.folders.mesh(subject):
                 write_mesh(mesh, self.plan.body, vertices)
-            if picture := self.folders.picture(subject):
-                self._draw(picture, subject, found, vertices)
+            if image := self.folders.image(subject):
+                self._draw(image, subject, found, vertices)
         if new:
             write_outcome(self.folders.result(subject), found)
         return found.row
 
     def _draw(self, path: Path, subject: Subject, found: Outcome, vertices: np.ndarray) -> None:
         try:
-            write_overlay(path, self.plan.body, found, vertices, subject.picture)
+            write_overlay(path, self.plan.body, found, vertices, subject.image)
         except FidipError as error:
             logger.warning("%s: no overlay (%s)", subject.source, error)
 
@@ -258,12 +256,12 @@ def benchmark(settings: Settings, count: int, sizes: Sequence[int] = SIZES) -> l
     if not sound:
         raise DataError(f"{data / settings['keyp_folder']} holds no person that can be fitted")
     keypoints = np.stack([subject.keypoints for subject in sound])
-    pictures = np.array([subject.size for subject in sound], dtype=np.float64)
-    _timed(plan, keypoints[:1], pictures[:1], 1)  # the rig is made once
+    images = np.array([subject.size for subject in sound], dtype=np.float64)
+    _timed(plan, keypoints[:1], images[:1], 1)  # the rig is made once
     made: list[BatchTime] = []
     first: Array | None = None
     for size in sorted({min(size, len(sound)) for size in sizes}):
-        wall, cpu, projected = _timed(plan, keypoints, pictures, size)
+        wall, cpu, projected = _timed(plan, keypoints, images, size)
         first = projected if first is None else first
         moved = np.linalg.norm(projected - first, axis=-1).max(axis=1)
         made.append(
@@ -274,14 +272,14 @@ def benchmark(settings: Settings, count: int, sizes: Sequence[int] = SIZES) -> l
     return made
 
 
-def _timed(plan: FitPlan, keypoints: Array, pictures: Array, size: int) -> tuple[float, float, Array]:
-    """Wall and CPU seconds of fitting all in batches of ``size``, and the projected keypoints (N, 17, 2) px."""
+def _timed(plan: FitPlan, keypoints: Array, images: Array, size: int) -> tuple[float, float, Array]:
+    """Return wall and CPU seconds of fitting all in batches of ``size``, and the projected keypoints (N, 17, 2) px."""
     wall, cpu = time.perf_counter(), time.process_time()
     parts = [
         fit_bodies(
             plan.body,
             keypoints[i : i + size],
-            pictures[i : i + size],
+            images[i : i + size],
             plan.config,
             plan.prior,
             plan.shape_prior,

@@ -38,9 +38,9 @@ class Stage:
 class FitConfig:
     """Weights and limits of a fit; the defaults are those of cfg_files/fit_infant.yaml.
 
-    stages: coarse to fine. unit: the reference length, the larger side of the keypoints' box ("box") or the picture's
+    stages: coarse to fine. unit: the reference length, the larger side of the keypoints' box ("box") or the image's
     height ("height"). rho: residual beyond which a joint counts ever less, thousandths. focal: px; None takes
-    ``focal_factor`` times the longer side of the picture. starts: turns about the body's axis that are tried.
+    ``focal_factor`` times the longer side of the image. starts: turns about the body's axis that are tried.
     keep: of these, how many go on after the first stage.
     depth: factor per m that the camera stage leaves its first guess. joint_weights: of the 17 joints.
     tolerance: relative gain below which a fit has converged. confidences: whether keypoint weights count.
@@ -94,7 +94,7 @@ class Key:
 
 KEYS: Mapping[str, Key] = {
     "data_folder": Key("data", "folder of the data"),
-    "img_folder": Key("images", "pictures, below data_folder"),
+    "img_folder": Key("images", "images, below data_folder"),
     "keyp_folder": Key("keypoints", "*_keypoints.json files or one COCO annotation file, below data_folder"),
     "output_folder": Key("output", "where results go"),
     "result_folder": Key("results", "parameters, below output_folder"),
@@ -107,21 +107,21 @@ KEYS: Mapping[str, Key] = {
         "packaged", "packaged, hand_set, gmm, mahalanobis, l2, none, or a prior file (.npz, .pkl)"
     ),
     "num_gaussians": Key(8, "which published mixture: gmm_08.pkl has 8"),
-    "max_persons": Key(3, "persons fitted in one picture, 0 for all"),
+    "max_persons": Key(3, "persons fitted in one image, 0 for all"),
     "batch_size": Key(64, "persons fitted at once"),
     "use_cuda": Key(False, "use a CUDA device if there is one"),
     "float_dtype": Key("float64", "float32 or float64"),
     "save_meshes": Key(True, "write meshes as .obj"),
-    "visualize": Key(True, "write the fit drawn over the picture"),
+    "visualize": Key(True, "write the fit drawn over the image"),
     "interactive": Key(True, "show progress"),
     "use_joints_conf": Key(True, "weigh joints by their confidence"),
     "joints_to_ign": Key([-1], "joints left out, OpenPose BODY_25 numbers; -1 for none"),
     "init_joints_idxs": Key([9, 12, 2, 5], "joints of the camera stage, OpenPose BODY_25 numbers"),
     "optim_shape": Key(True, "fit the body's shape too"),
-    "focal_length": Key(0.0, "px; 0 takes focal_factor times the longer side of the picture"),
-    "focal_factor": Key(1.4, "focal length as multiple of the picture's longer side"),
+    "focal_length": Key(0.0, "px; 0 takes focal_factor times the longer side of the image"),
+    "focal_factor": Key(1.4, "focal length as multiple of the image's longer side"),
     "residual_unit": Key(
-        "box", "lengths are in thousandths of the keypoints' box (box) or of the picture's height"
+        "box", "lengths are in thousandths of the keypoints' box (box) or of the image's height"
     ),
     "rho": Key(150.0, "distance, in those units, beyond which a joint counts ever less"),
     "data_weights": Key([1.0, 1.0, 1.0], "factor on distances, one per stage"),
@@ -219,7 +219,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 
 
 def coerce(name: str, value: Any, origin: str) -> Any:
-    """A value brought to the type of its key, from YAML or from text. Raises ConfigError; ``origin`` opens it."""
+    """Return a value brought to the type of its key, from YAML or from text. Raises ConfigError; ``origin`` opens it."""
     if name not in KEYS:
         near = difflib.get_close_matches(str(name), KEYS, n=1, cutoff=0.0)
         raise ConfigError(f"{origin}: unknown key {name!r}; did you mean {near[0]!r}?")

@@ -18,11 +18,11 @@ class Term(Protocol):
     """A non-negative part of the cost."""
 
     def rows(self, which: Tensor) -> "Term":
-        """The same for some of the persons."""
+        """Return the same for some of the persons."""
         ...
 
     def cost(self, theta: Tensor, stage: Stage) -> Tensor:
-        """Cost (B,) of unknowns (B, P)."""
+        """Return cost (B,) of unknowns (B, P)."""
         ...
 
     def add_normal(self, theta: Tensor, stage: Stage, gradient: Tensor, hessian: Tensor) -> None:
@@ -43,11 +43,11 @@ class Observed:
     distance: Tensor
 
     def rows(self, which: Tensor) -> "Observed":
-        """Some of the persons."""
+        """Pick some of the persons."""
         return Observed(*(getattr(self, part.name)[which] for part in fields(self)))
 
-    def picture(self, points: Tensor) -> Tensor:
-        """Where points (B, N, 3) m in camera axes are seen, (B, N, 2) px."""
+    def image(self, points: Tensor) -> Tensor:
+        """Find where points (B, N, 3) m in camera axes are seen, (B, N, 2) px."""
         depth = points[..., 2:].clamp_min(1e-6)
         return self.focal[:, None, None] * points[..., :2] / depth + self.centre[:, None]
 
@@ -66,11 +66,11 @@ class Reprojection:
     rho: float
 
     def rows(self, which: Tensor) -> "Reprojection":
-        """The same for some of the persons."""
+        """Return the same for some of the persons."""
         return replace(self, observed=self.observed.rows(which))
 
     def cost(self, theta: Tensor, stage: Stage) -> Tensor:
-        """Cost (B,)."""
+        """Return cost (B,)."""
         points = self.unknowns.points(self.rig, theta)
         square = (self._apart(points) ** 2).sum(dim=-1)
         share = self.rho**2 / (square + self.rho**2)
@@ -83,17 +83,17 @@ class Reprojection:
         depth = points[..., 2:].clamp_min(1e-6)
         ratio = points[..., :2] / depth
         scale = (self.observed.focal / self.observed.reference * PER_UNIT)[:, None, None] / depth
-        by_picture = (by_theta[:, :, :2] - ratio[..., None] * by_theta[:, :, 2:]) * scale[..., None]
+        by_image = (by_theta[:, :, :2] - ratio[..., None] * by_theta[:, :, 2:]) * scale[..., None]
         apart = self._apart(points)
         share = self.rho**2 / ((apart**2).sum(dim=-1) + self.rho**2)
         weighted = (
-            (by_picture * (self._weight(stage) * share**2)[..., None, None]).flatten(1, 2).transpose(1, 2)
+            (by_image * (self._weight(stage) * share**2)[..., None, None]).flatten(1, 2).transpose(1, 2)
         )
         gradient += (weighted @ apart.flatten(1)[..., None])[..., 0]
-        hessian += weighted @ by_picture.flatten(1, 2)
+        hessian += weighted @ by_image.flatten(1, 2)
 
     def _apart(self, points: Tensor) -> Tensor:
-        apart = self.observed.picture(points) - self.observed.keypoints
+        apart = self.observed.image(points) - self.observed.keypoints
         return apart * (PER_UNIT / self.observed.reference)[:, None, None]
 
     def _weight(self, stage: Stage) -> Tensor:
@@ -108,11 +108,11 @@ class Distance:
     factor: float
 
     def rows(self, which: Tensor) -> "Distance":
-        """The same for some of the persons."""
+        """Return the same for some of the persons."""
         return replace(self, observed=self.observed.rows(which))
 
     def cost(self, theta: Tensor, stage: Stage) -> Tensor:
-        """Cost (B,)."""
+        """Return cost (B,)."""
         return (self.factor * (theta[:, 2].exp() - self.observed.distance)) ** 2
 
     def add_normal(self, theta: Tensor, stage: Stage, gradient: Tensor, hessian: Tensor) -> None:
@@ -131,11 +131,11 @@ class Shape:
     precision: Tensor
 
     def rows(self, which: Tensor) -> "Shape":
-        """The same: nothing here belongs to one person."""
+        """Return the same: nothing here belongs to one person."""
         return self
 
     def cost(self, theta: Tensor, stage: Stage) -> Tensor:
-        """Cost (B,)."""
+        """Return cost (B,)."""
         apart = theta[:, self.unknowns.shape] - self.mean
         return stage.shape**2 * ((apart @ self.precision) * apart).sum(dim=1)
 
@@ -159,11 +159,11 @@ class Pose:
     penalties: Tensor
 
     def rows(self, which: Tensor) -> "Pose":
-        """The same: nothing here belongs to one person."""
+        """Return the same: nothing here belongs to one person."""
         return self
 
     def cost(self, theta: Tensor, stage: Stage) -> Tensor:
-        """Cost (B,)."""
+        """Return cost (B,)."""
         return stage.pose**2 * self._best(theta)[0]
 
     def add_normal(self, theta: Tensor, stage: Stage, gradient: Tensor, hessian: Tensor) -> None:
@@ -174,7 +174,7 @@ class Pose:
         hessian[:, own, own] += factor * self.precisions[chosen]
 
     def _best(self, theta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Energy (B,), its gradient (B, D), and the component (B,)."""
+        """Return energy (B,), its gradient (B, D), and the component (B,)."""
         apart = theta[:, None, self.unknowns.pose] - self.means
         pull = (self.precisions @ apart[..., None])[..., 0]
         energy, chosen = ((pull * apart).sum(dim=-1) / 2 + self.penalties).min(dim=1)
@@ -191,11 +191,11 @@ class Limits:
     hi: Tensor
 
     def rows(self, which: Tensor) -> "Limits":
-        """The same: nothing here belongs to one person."""
+        """Return the same: nothing here belongs to one person."""
         return self
 
     def cost(self, theta: Tensor, stage: Stage) -> Tensor:
-        """Cost (B,)."""
+        """Return cost (B,)."""
         return stage.limit**2 * (self._beyond(theta) ** 2).sum(dim=(1, 2))
 
     def add_normal(self, theta: Tensor, stage: Stage, gradient: Tensor, hessian: Tensor) -> None:
@@ -209,7 +209,7 @@ class Limits:
             hessian[:, part, part] += blocks[:, joint]
 
     def _beyond(self, theta: Tensor) -> Tensor:
-        """Signed angles (B, J - 1, 3) rad outside the ranges."""
+        """Return signed angles (B, J - 1, 3) rad outside the ranges."""
         angles = torch.einsum("jac,bjc->bja", self.axes, theta[:, self.unknowns.pose].unflatten(1, (-1, 3)))
         return (angles - self.hi).clamp_min(0) - (self.lo - angles).clamp_min(0)
 
@@ -227,11 +227,11 @@ class Collisions:
     slack: float
 
     def rows(self, which: Tensor) -> "Collisions":
-        """The same: nothing here belongs to one person."""
+        """Return the same: nothing here belongs to one person."""
         return self
 
     def cost(self, theta: Tensor, stage: Stage) -> Tensor:
-        """Cost (B,)."""
+        """Return cost (B,)."""
         if not stage.collision:
             return theta.new_zeros(len(theta))
         depth = sinking(self.unknowns.points(self.rig, theta), self.capsules)[0]

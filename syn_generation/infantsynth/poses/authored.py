@@ -15,7 +15,7 @@ from infantsynth.priors import JointLimits, capsules
 
 Array = np.ndarray
 
-LEGACY_STEPS = 10  # pictures that the published renderer made of each body
+LEGACY_STEPS = 10  # images that the published renderer made of each body
 _LEGACY_SIGNS = np.array([1.0, -1.0, -1.0])
 _LIMBS = {"arm": ("shoulder", "elbow", "wrist"), "leg": ("hip", "knee", "ankle")}
 # where a straight limb would bend to: elbows to the front, knees to the back
@@ -34,30 +34,30 @@ _SPINE, _HEAD = ("spine1", "spine2", "spine3"), ("neck", "head")
 
 
 def uniform_rotation(rng: np.random.Generator) -> Array:
-    """Axis-angle (3,) rad of an orientation drawn uniformly from SO(3): a normal quaternion (Marsaglia 1972)."""
+    """Draw axis-angle (3,) rad of an orientation drawn uniformly from SO(3): a normal quaternion (Marsaglia 1972)."""
     return Rotation.from_quat(rng.normal(size=4)).as_rotvec()
 
 
 def legacy_rotation(root: Array, step: int) -> Array:
-    """The published sweep: ``step`` x pi/11 added to the components of the root's axis-angle (3,) rad as (+, -, -).
+    """Return the published sweep: ``step`` x pi/11 added to the components of the root's axis-angle (3,) rad as (+, -, -).
 
-    No composition of rotations, and far from uniform: kept to make pictures as the published ones.
+    No composition of rotations, and far from uniform: kept to make images as the published ones.
     """
     return root + step * np.pi / 11 * _LEGACY_SIGNS
 
 
 def compose(first: Array, then: Array) -> Array:
-    """Axis-angle (3,) rad of the rotation ``first`` followed by ``then``."""
+    """Return axis-angle (3,) rad of the rotation ``first`` followed by ``then``."""
     return (Rotation.from_rotvec(then) * Rotation.from_rotvec(first)).as_rotvec()
 
 
 def unit(vector: Array) -> Array:
-    """The vector (..., 3) at length 1; zero stays zero."""
+    """Return the vector (..., 3) at length 1; zero stays zero."""
     return vector / np.maximum(np.linalg.norm(vector, axis=-1, keepdims=True), 1e-12)
 
 
 def shortest_turn(start: Array, end: Array) -> Array:
-    """The smallest rotation (3, 3) that brings unit vector ``start`` to ``end``."""
+    """Return the smallest rotation (3, 3) that brings unit vector ``start`` to ``end``."""
     axis = np.cross(start, end)
     sine, cosine = float(np.linalg.norm(axis)), float(start @ end)
     if sine < 1e-9:
@@ -68,7 +68,7 @@ def shortest_turn(start: Array, end: Array) -> Array:
 
 
 def frame(along: Array, hinge: Array) -> Array:
-    """A right-handed frame (3, 3) whose first column is ``along`` and whose second is nearest to ``hinge``."""
+    """Return a right-handed frame (3, 3) whose first column is ``along`` and whose second is nearest to ``hinge``."""
     second = unit(hinge - (hinge @ along) * along)
     return np.stack([along, second, np.cross(along, second)], axis=1)
 
@@ -83,7 +83,7 @@ class Skeleton3D:
 
     @classmethod
     def at_rest(cls, body: BodyModel, rest: Array) -> "Skeleton3D":
-        """All joints unturned."""
+        """Start with all joints unturned."""
         return cls(body, rest, np.tile(np.eye(3), (len(rest), 1, 1)))
 
     def joint(self, name: str) -> int:
@@ -91,7 +91,7 @@ class Skeleton3D:
         return self.body.joint_names.index(name)
 
     def world(self, joint: int) -> Array:
-        """Rotation (3, 3) of a joint in the body's frame; -1 is the frame itself."""
+        """Return rotation (3, 3) of a joint in the body's frame; -1 is the frame itself."""
         turn = np.eye(3)
         while joint > 0:  # the root stays unturned here
             turn = self.local[joint] @ turn
@@ -118,12 +118,12 @@ class Skeleton3D:
         self.local[b] = turned.T @ frame(lower, hinge) @ frame(rest_lower, rest_hinge).T
 
     def pose(self) -> Array:
-        """Axis-angle (J, 3) rad."""
+        """Return axis-angle (J, 3) rad."""
         return Rotation.from_matrix(self.local).as_rotvec()
 
 
 def _hinge(upper: Array, lower: Array, fallback: Array) -> Array:
-    """Axis of the bend between two directions; towards ``fallback`` where they are nearly one."""
+    """Return axis of the bend between two directions; towards ``fallback`` where they are nearly one."""
     normal = np.cross(upper, lower)
     share = min(np.linalg.norm(normal) / _STRAIGHT, 1.0)
     return unit(share * unit(normal) + (1 - share) * unit(fallback))
@@ -148,14 +148,14 @@ def curl_fingers(skeleton: Skeleton3D, side: str, rng: np.random.Generator) -> N
 
 
 def _direction(skeleton: Skeleton3D, side: str, finger: int, part: int) -> Array:
-    """Where a finger's bone points at rest, unit (3,); the last bone goes on as the one before."""
+    """Find where a finger's bone points at rest, unit (3,); the last bone goes on as the one before."""
     part = min(part, 2)
     start, end = (skeleton.joint(f"{side}_finger{finger}_{p}") for p in (part, part + 1))
     return unit(skeleton.rest[end] - skeleton.rest[start])
 
 
 def _palm(skeleton: Skeleton3D, side: str) -> Array:
-    """Where the palm looks at rest, unit (3,): across the knuckles and the fingers, by the hand's side."""
+    """Find where the palm looks at rest, unit (3,): across the knuckles and the fingers, by the hand's side."""
     joint, rest = skeleton.joint, skeleton.rest
     knuckles = rest[joint(f"{side}_finger5_1")] - rest[joint(f"{side}_finger2_1")]
     along = rest[joint(f"{side}_finger3_1")] - rest[joint(f"{side}_wrist")]
@@ -187,31 +187,31 @@ class Checks:
     length: float
 
     def clamp(self, pose: Array) -> Array:
-        """The pose (J, 3) rad with every joint inside its limits; the root is free."""
+        """Return the pose (J, 3) rad with every joint inside its limits; the root is free."""
         inside = self.limits.clamp(pose)
         inside[0] = pose[0]
         return inside
 
     def beyond(self, pose: Array) -> float:
-        """How far the worst joint of a pose (J, 3) lies outside its limits, rad."""
+        """Measure how far the worst joint of a pose (J, 3) lies outside its limits, rad."""
         return float(self.limits.violation(pose)[1:].max())
 
     def depth(self, pose: Array) -> float:
-        """How deep limbs of a pose (J, 3) are inside each other, m for a 70 cm body."""
+        """Measure how deep limbs of a pose (J, 3) are inside each other, m for a 70 cm body."""
         with torch.no_grad():
             posed = self.body(*_tensors(self.body, pose))
         return float(capsules.self_penetration(self.body, posed.vertices)[0]) * 0.7 / self.length
 
 
 def _tensors(body: BodyModel, pose: Array) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Mean shape, the pose (J, 3) and no shift as a batch of one."""
+    """Return mean shape, the pose (J, 3) and no shift as a batch of one."""
     batch = torch.as_tensor(pose[None], dtype=torch.float32)
     return torch.zeros(1, body.num_betas), batch, torch.zeros(1, 3)
 
 
 @lru_cache(maxsize=4)
 def checks_for(body: BodyModel) -> Checks:
-    """The checks of a body, made once."""
+    """Return the checks of a body, made once."""
     with torch.no_grad():
         rest = body(*_tensors(body, np.zeros((len(body.joint_names), 3))))
     height = rest.vertices[0, :, 2]
@@ -247,7 +247,7 @@ def sample_pose(body: BodyModel, posture: str, rng: np.random.Generator) -> Pose
 
 
 def author(checks: Checks, variant: Variant, rng: np.random.Generator) -> PoseSample:
-    """One noisy pose of a variant on any heading, mirrored half of the time; limits not yet imposed, no posture."""
+    """Draw one noisy pose of a variant on any heading, mirrored half of the time; limits not yet imposed, no posture."""
     skeleton = Skeleton3D.at_rest(checks.body, checks.rest)
     skeleton.turn(_SPINE, rng.normal(variant.spine.mean, variant.spine.sd))
     skeleton.turn(_HEAD, rng.normal(variant.head.mean, variant.head.sd))
@@ -287,7 +287,7 @@ def _both_sides(
 
 
 def _follow_with_collar(skeleton: Skeleton3D, side: str, limb: str, upper: Array) -> None:
-    """The shoulder girdle takes part in raising and in reaching: about a quarter of the way."""
+    """Let the shoulder girdle take part in raising and in reaching: about a quarter of the way."""
     if limb == "leg":
         return
     sign = 1.0 if side == "left" else -1.0
@@ -297,7 +297,7 @@ def _follow_with_collar(skeleton: Skeleton3D, side: str, limb: str, upper: Array
 
 
 def _turn_ends(skeleton: Skeleton3D, side: str, rng: np.random.Generator) -> None:
-    """Random wrists, forearms and feet."""
+    """Turn wrists, forearms and feet at random."""
     elbow, wrist = (skeleton.joint(f"{side}_{name}") for name in ("elbow", "wrist"))
     along = unit(skeleton.rest[wrist] - skeleton.rest[elbow])
     twist = Rotation.from_rotvec(along * rng.normal(0, 0.35)).as_matrix()
@@ -307,7 +307,7 @@ def _turn_ends(skeleton: Skeleton3D, side: str, rng: np.random.Generator) -> Non
 
 
 def stand(variant: Variant, rng: np.random.Generator) -> Array:
-    """Root orientation (3,) rad of a variant over the ground, heading not yet drawn."""
+    """Draw root orientation (3,) rad of a variant over the ground, heading not yet drawn."""
     roll = np.radians(rng.normal(*variant.roll))
     tilt = np.radians(rng.normal(*variant.root))
     return compose(np.array([0, 0, roll]), np.array([tilt, 0, 0]))

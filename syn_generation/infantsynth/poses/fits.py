@@ -1,4 +1,4 @@
-"""Poses that were fitted to pictures, and noise around them."""
+"""Draw poses that were fitted to images, with noise around them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +34,7 @@ class FitPool:
         noise: float = 0.1,
         allowed: tuple[str, ...] = POSTURES,
     ) -> tuple[PoseSample, Array] | None:
-        """One fit, jittered by ``noise`` rad, mirrored half of the time and laid down in its posture; and its betas.
+        """Draw one fit, jittered by ``noise`` rad, mirrored half of the time and laid down in its posture; and its betas.
 
         None where no fit has an allowed posture.
         """
@@ -101,25 +101,25 @@ def _read(file: Path, body: BodyModel) -> tuple[Array, Array, list[str]]:
 
 
 def facing_posture(root: Array) -> str:
-    """Posture of a fit whose root (3,) rad is in camera axes, as seen from above: supine, prone or side."""
+    """Return posture of a fit whose root (3,) rad is in camera axes, as seen from above: supine, prone or side."""
     towards = -Rotation.from_rotvec(root).apply(np.array([0.0, -1.0, 0.0]))[2]  # the camera looks along +z
     return "supine" if towards > 0.5 else "prone" if towards < -0.5 else "side"
 
 
 def jitter(body: BodyModel, pose: Array, rng: np.random.Generator, noise: float) -> Array:
-    """The pose (J, 3) with every joint but the root turned by a normal rotation of ``noise`` rad, within limits."""
+    """Draw the pose (J, 3) with every joint but the root turned by a normal rotation of ``noise`` rad, within limits."""
     turned = compose_all(pose, rng.normal(0, noise, pose.shape))
     turned[0] = pose[0]
     return checks_for(body).clamp(turned)
 
 
 def compose_all(pose: Array, then: Array) -> Array:
-    """Rotation vectors (J, 3) rad followed by others."""
+    """Return rotation vectors (J, 3) rad followed by others."""
     return (Rotation.from_rotvec(then) * Rotation.from_rotvec(pose)).as_rotvec()
 
 
 def mirror(body: BodyModel, pose: Array) -> Array:
-    """The pose (J, 3) with left and right swapped, root included."""
+    """Return the pose (J, 3) with left and right swapped, root included."""
     import torch
 
     return np.asarray(body.mirror_pose(torch.as_tensor(pose)), dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Read the authored postures: directions of limbs, and the ways of taking each posture, from data/postures.yaml."""
+"""Read the authored postures, directions of limbs and ways of taking each posture, from postures.yaml."""
 
 from dataclasses import dataclass
 from importlib.resources import files

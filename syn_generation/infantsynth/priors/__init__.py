@@ -1,4 +1,4 @@
-"""What an infant's body can do: joint limits, priors of pose and shape, parts that sink into each other."""
+"""Describe what an infant's body can do: joint limits, priors of pose and shape, parts that sink into each other."""
 
 from infantsynth.priors.capsules import capsules_of, self_penetration
 from infantsynth.priors.limits import JointLimits, anatomy_of

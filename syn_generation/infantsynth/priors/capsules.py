@@ -1,4 +1,4 @@
-"""Approximate a body by capsules to see whether it sinks into itself or into the floor."""
+"""Approximate a body by capsules to see whether it sinks into itself."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ class Capsules:
 
 @lru_cache(maxsize=8)
 def capsules_of(body: BodyModel) -> Capsules:
-    """Capsules around the mean shape at rest; a part without vertices has none."""
+    """Return capsules around the mean shape at rest; a part without vertices has none."""
     template, parts = body.template.double().cpu().numpy(), np.asarray(body.parts)
     place = dict(zip(body.joint_names, rest_joints(body), strict=True))
     names, ends, radii = [], [], []
@@ -83,7 +83,7 @@ def _regions(template: Array, parts: Array, place: dict[str, Array]) -> list[tup
 
 
 def _outside(template: Array, chosen: Array) -> Array:
-    """The outer half of some vertices: mouth and eyes have many that are inside."""
+    """Return the outer half of some vertices: mouth and eyes have many that are inside."""
     distance = np.linalg.norm(template[chosen] - template[chosen].mean(axis=0), axis=1)
     return chosen[distance >= np.median(distance)]
 
@@ -91,7 +91,7 @@ def _outside(template: Array, chosen: Array) -> Array:
 def _capsule(
     template: Array, chosen: Array, root: Array, beyond: float, slab: float
 ) -> tuple[tuple[Array, Array], float]:
-    """Weights of both ends over all vertices, and the radius in m. slab: share of the length that makes an end."""
+    """Return weights of both ends over all vertices, and the radius in m. slab: share of the length that makes an end."""
     points = template[chosen]
     centre = points.mean(axis=0)
     axis = np.linalg.svd(points - centre, full_matrices=False)[2][0]
@@ -113,7 +113,7 @@ def _capsule(
 
 
 def _pairs(names: Sequence[str]) -> Tensor:
-    """Pairs that must stay apart: not neighbours along a limb, not head and trunk."""
+    """Return pairs that must stay apart: not neighbours along a limb, not head and trunk."""
     core = {"head", "trunk_left", "trunk_right"}
     apart = []
     for (i, one), (j, other) in combinations(enumerate(names), 2):
@@ -135,7 +135,7 @@ def _neighbours(one: str, other: str) -> bool:
 
 
 def nearest_shares(a0: Tensor, a1: Tensor, b0: Tensor, b1: Tensor) -> tuple[Tensor, Tensor]:
-    """Where segments a and b (..., 3) are nearest: shares (...) of the way from a0 to a1 and from b0 to b1.
+    """Find where segments a and b (..., 3) are nearest: shares (...) of the way from a0 to a1 and from b0 to b1.
 
     Ericson, Real-Time Collision Detection (2004), section 5.1.9.
     """
@@ -149,7 +149,7 @@ def nearest_shares(a0: Tensor, a1: Tensor, b0: Tensor, b1: Tensor) -> tuple[Tens
 
 
 def sinking(ends: Tensor, capsules: Capsules) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """How much deeper than at rest pairs sink into each other, (B, N) m, 0 for those apart; ends: (B, 2 C, 3) m.
+    """Measure how much deeper than at rest pairs sink into each other, (B, N) m, 0 for those apart; ends: (B, 2 C, 3) m.
 
     Also the unit vector (B, N, 3) from the second to the first, and the shares (B, N) along both bones.
     """
@@ -160,7 +160,7 @@ def sinking(ends: Tensor, capsules: Capsules) -> tuple[Tensor, Tensor, Tensor, T
 
 
 def _gaps(ends: Tensor, pairs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """From the second to the first bone of each pair where they are nearest, (..., N, 3) m, and the shares (..., N)
+    """Measure the gap from the second to the first bone of each pair where they are nearest, (..., N, 3) m, and the shares (..., N)
     along both; ends: (..., 2 C, 3) m."""
     count = ends.shape[-2] // 2
     one, other = pairs
@@ -172,7 +172,7 @@ def _gaps(ends: Tensor, pairs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def self_penetration(body: BodyModel, vertices: Array) -> Array:
-    """How deep the worst pair of body parts sinks into each other, (B,) m, for posed vertices (B, V, 3) m.
+    """Measure how deep the worst pair of body parts sinks into each other, (B,) m, for posed vertices (B, V, 3) m.
 
     Parts are capsules, so flesh that is merely pressed together counts up to about 2 cm; what overlaps at rest does not
     count.

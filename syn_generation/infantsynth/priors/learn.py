@@ -36,7 +36,7 @@ class Lesson:
 
 
 def learn(body: BodyModel, poses: Array, betas: Array | None, lesson: Lesson, source: str) -> StoredPrior:
-    """A prior from poses (N, J, 3) rad of a body, and a shape prior from betas (N, K) if given.
+    """Return a prior from poses (N, J, 3) rad of a body, and a shape prior from betas (N, K) if given.
 
     Covariances are the modes under an inverse Wishart prior around the hand-set deviations (Gelman et al. 2013,
     section 3.6); mixtures by expectation maximisation (Bishop 2006, section 9.2).
@@ -59,7 +59,7 @@ def learn(body: BodyModel, poses: Array, betas: Array | None, lesson: Lesson, so
 
 
 def learn_shape(betas: Array, source: str) -> ShapePrior:
-    """Mean and covariance of betas (N, K), drawn to the standard normal where fits are few."""
+    """Return mean and covariance of betas (N, K), drawn to the standard normal where fits are few."""
     count, size = betas.shape
     mean = betas.sum(axis=0) / (count + SHAPE_HOLD)
     apart = betas - mean
@@ -68,7 +68,7 @@ def learn_shape(betas: Array, source: str) -> ShapePrior:
 
 
 def held_out(body: BodyModel, poses: Array, lesson: Lesson) -> float:
-    """Mean log density per pose of a fifth of the poses under a prior learned from the others; higher is better."""
+    """Return mean log density per pose of a fifth of the poses under a prior learned from the others; higher is better."""
     order = np.random.default_rng(lesson.seed).permutation(len(poses))
     cut = max(len(poses) // 5, 1)
     prior = learn(body, poses[order[cut:]], None, lesson, "held-out check").for_body(body)
@@ -76,7 +76,7 @@ def held_out(body: BodyModel, poses: Array, lesson: Lesson) -> float:
 
 
 def mixture(angles: Array, spread: Array, lesson: Lesson) -> tuple[Array, Array, Array]:
-    """Weights (M,), means (M, D), covariances (M, D, D) of angles (N, D) rad; spread: (D,) hand-set deviations."""
+    """Return weights (M,), means (M, D), covariances (M, D, D) of angles (N, D) rad; spread: (D,) hand-set deviations."""
     hold = float(angles.shape[1]) if lesson.hold is None else lesson.hold
     share = _first_shares(angles / spread, lesson)
     last = -np.inf
@@ -108,7 +108,7 @@ def _moving(body: BodyModel, poses: Array) -> list[int]:
 
 
 def _first_shares(scaled: Array, lesson: Lesson) -> Array:
-    """Whole shares (N, M) by k-means from poses that are far from each other (Arthur, Vassilvitskii 2007)."""
+    """Return whole shares (N, M) by k-means from poses that are far from each other (Arthur, Vassilvitskii 2007)."""
     rng = np.random.default_rng(lesson.seed)
     centres = scaled[[rng.integers(len(scaled))]]
     for _ in range(1, lesson.components):
@@ -123,7 +123,7 @@ def _first_shares(scaled: Array, lesson: Lesson) -> Array:
 
 
 def _distances(points: Array, centres: Array) -> Array:
-    """Squared distances (N, M)."""
+    """Return squared distances (N, M)."""
     squares = (points**2).sum(axis=1)[:, None] - 2 * points @ centres.T + (centres**2).sum(axis=1)
     return np.maximum(squares, 0)
 
@@ -140,7 +140,7 @@ def _maximise(angles: Array, share: Array, spread: Array, hold: float) -> tuple[
 
 
 def _log_densities(angles: Array, weights: Array, means: Array, covariances: Array) -> Array:
-    """log weight times density, (N, M)."""
+    """Return log weight times density, (N, M)."""
     size = angles.shape[1]
     prior = PosePrior(tuple(range(size // 3)), size // 3, weights, means, covariances, "mixture")
     apart = np.einsum("mji,nmj->nmi", prior.factors, angles[:, None] - means)

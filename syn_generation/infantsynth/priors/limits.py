@@ -72,11 +72,11 @@ class Anatomy:
     offset: Array
 
     def angles(self, pose: Array) -> Array:
-        """Angles (..., J, 3) rad from the anatomical position of a pose (..., J, 3) rad: alike for every body."""
+        """Return angles (..., J, 3) rad from the anatomical position of a pose (..., J, 3) rad: alike for every body."""
         return np.einsum("jac,...jc->...ja", self.axes, pose) + self.offset
 
     def pose(self, angles: Array) -> Array:
-        """The pose (..., J, 3) rad of angles (..., J, 3) rad from the anatomical position."""
+        """Return the pose (..., J, 3) rad of angles (..., J, 3) rad from the anatomical position."""
         return np.einsum("jac,...ja->...jc", self.axes, angles - self.offset)
 
 
@@ -88,7 +88,7 @@ def describe(names: Sequence[str], rest: Array) -> Anatomy:
 
 
 def family(name: str) -> str:
-    """What kind of joint a name stands for: "spine2" is a "spine", "left_finger3_1" a "finger"."""
+    """Return what kind of joint a name stands for: "spine2" is a "spine", "left_finger3_1" a "finger"."""
     kind = name.removeprefix("left_").removeprefix("right_")
     return kind.rstrip("0123456789_")
 
@@ -116,7 +116,7 @@ def _along(place: Mapping[str, Array], side: str, start: str, end: str) -> Array
 
 
 def _frame(flexion: Array, twist: Array) -> Array:
-    """Rows flexion (made perpendicular), twist, and the third that leads sideways."""
+    """Return rows flexion (made perpendicular), twist, and the third that leads sideways."""
     flexion = flexion - (flexion @ twist) * twist
     flexion = flexion / np.linalg.norm(flexion)
     return np.stack([flexion, twist, np.cross(flexion, twist)])
@@ -138,7 +138,7 @@ def _elbow(side: str, place: Mapping[str, Array]) -> tuple[Array, Array]:
 
 
 def _hinge(upper: Array, lower: Array, towards: Array) -> tuple[Array, Array]:
-    """Axes of a hinge that bends the lower limb ``towards`` a side; at rest it is bent already by the offset."""
+    """Return axes of a hinge that bends the lower limb ``towards`` a side; at rest it is bent already by the offset."""
     bend = float(np.arccos(np.clip(upper @ lower, -1, 1)))
     flexion = np.cross(upper, lower) if bend > STRAIGHT else np.cross(upper, towards)
     return _frame(flexion, lower), np.array([bend if bend > STRAIGHT else 0.0, 0.0, 0.0])
@@ -150,7 +150,7 @@ def _shoulder(side: str, place: Mapping[str, Array]) -> tuple[Array, Array]:
 
 
 def _lift(limb: Array, towards: Array) -> float:
-    """Angle by which a limb is lifted from hanging down towards a direction, rad."""
+    """Return angle by which a limb is lifted from hanging down towards a direction, rad."""
     return float(np.arctan2(limb @ towards, limb @ DOWN))
 
 
@@ -167,32 +167,32 @@ class JointLimits:
 
     @classmethod
     def for_body(cls, body: BodyModel) -> "JointLimits":
-        """The hand-set ranges, fitted to the body's rest pose."""
+        """Return the hand-set ranges, fitted to the body's rest pose."""
         anatomy = anatomy_of(body)
         return cls(anatomy.axes, anatomy.lo, anatomy.hi)
 
     def angles(self, pose: Array) -> Array:
-        """Components (..., J, 3) rad of a pose (..., J, 3) rad along the axes."""
+        """Return components (..., J, 3) rad of a pose (..., J, 3) rad along the axes."""
         return np.einsum("jac,...jc->...ja", self.axes, pose)
 
     def violation(self, pose: Array) -> Array:
-        """How far each component of a pose (..., J, 3) rad is outside its range, (..., J, 3) rad, 0 inside."""
+        """Measure how far each component of a pose (..., J, 3) rad is outside its range, (..., J, 3) rad, 0 inside."""
         angles = self.angles(pose)
         return np.maximum(np.maximum(angles - self.hi, self.lo - angles), 0.0)
 
     def clamp(self, pose: Array) -> Array:
-        """The pose (..., J, 3) rad with each component brought into its range."""
+        """Return the pose (..., J, 3) rad with each component brought into its range."""
         inside = np.clip(self.angles(pose), self.lo, self.hi)
         return np.einsum("jac,...ja->...jc", self.axes, inside)
 
 
 def anatomy_of(body: BodyModel) -> Anatomy:
-    """Axes, ranges and usual angles of a body, from its joint names and rest pose."""
+    """Return axes, ranges and usual angles of a body, from its joint names and rest pose."""
     return describe(body.joint_names, rest_joints(body))
 
 
 def rest_joints(body: BodyModel) -> Array:
-    """Joints (J, 3) m of the mean shape at rest."""
+    """Return joints (J, 3) m of the mean shape at rest."""
     count = len(body.joint_names)
     with torch.no_grad():
         zero = body.template.new_zeros

@@ -60,7 +60,7 @@ class PosePrior:
         return np.log(np.diagonal(self.factors, axis1=1, axis2=2)).sum(axis=1)
 
     def marginal(self, joints: Sequence[int]) -> "PosePrior":
-        """The prior of some of its joints, whatever the others do. Raises DataError for joints it does not know."""
+        """Return the prior of some of its joints, whatever the others do. Raises DataError for joints it does not know."""
         unknown = set(joints) - set(self.joints)
         if unknown:
             raise DataError(
@@ -71,7 +71,7 @@ class PosePrior:
         return replace(self, joints=tuple(joints), means=self.means[:, own], covariances=covariances)
 
     def log_prob(self, pose: Array) -> Array:
-        """Log density (...) of poses (..., J, 3) rad under the whole mixture."""
+        """Return log density (...) of poses (..., J, 3) rad under the whole mixture."""
         values = pose[..., self.joints, :].reshape(*pose.shape[:-2], 1, -1)
         distances = np.einsum("mji,...mj->...mi", self.factors, values - self.means)
         energies = (distances**2).sum(axis=-1) / 2 + self.penalties
@@ -84,12 +84,12 @@ class PosePrior:
 def gaussian(
     joints: Sequence[int], num_joints: int, mean: Array, covariance: Array, source: str
 ) -> PosePrior:
-    """A prior of one Gaussian: mean (D,) rad, covariance (D, D) rad^2."""
+    """Return a prior of one Gaussian: mean (D,) rad, covariance (D, D) rad^2."""
     return PosePrior(tuple(joints), num_joints, np.ones(1), mean[None], covariance[None], source)
 
 
 def hand_set_prior(body: BodyModel) -> PosePrior:
-    """Independent Gaussians about each joint's anatomical axes, set by hand: broad, whatever the posture."""
+    """Return independent Gaussians about each joint's anatomical axes, set by hand: broad, whatever the posture."""
     anatomy = anatomy_of(body)
     count = len(body.joint_names)
     mean = np.einsum("jac,ja->jc", anatomy.axes, anatomy.mean)
@@ -120,7 +120,7 @@ class ShapePrior:
 
     @classmethod
     def standard(cls, body: BodyModel) -> "ShapePrior":
-        """Betas in standard deviations around the mean shape, as the models define them."""
+        """Return betas in standard deviations around the mean shape, as the models define them."""
         return cls(np.zeros(body.num_betas), np.eye(body.num_betas), "standard")
 
     @cached_property

@@ -41,7 +41,7 @@ class StoredPrior:
 
     @classmethod
     def of(cls, prior: PosePrior, body: BodyModel, shape: ShapePrior | None = None) -> "StoredPrior":
-        """A body's prior in anatomical angles."""
+        """Return a body's prior in anatomical angles."""
         own = list(prior.joints)
         anatomy = anatomy_of(body)
         turn, offset = _turn(anatomy.axes[own]), anatomy.offset[own].ravel()
@@ -51,7 +51,7 @@ class StoredPrior:
         return cls(names, prior.weights, means, covariances, prior.source, shape, body.name if shape else "")
 
     def for_body(self, body: BodyModel) -> PosePrior:
-        """The prior over rotation vectors of a body's joints; joints that the body lacks are left out.
+        """Return the prior over rotation vectors of a body's joints; joints that the body lacks are left out.
 
         Raises DataError for a body that has none of them.
         """
@@ -69,14 +69,14 @@ class StoredPrior:
         return PosePrior(tuple(own), len(body.joint_names), self.weights, means, covariances, self.source)
 
     def shape_for(self, body: BodyModel) -> ShapePrior:
-        """The shape prior, if there is one for this body, else the standard one."""
+        """Return the shape prior, if there is one for this body, else the standard one."""
         if self.shape is not None and self.shape_body == body.name and len(self.shape.mean) == body.num_betas:
             return self.shape
         return ShapePrior.standard(body)
 
 
 def _turn(axes: Array) -> Array:
-    """Blocks (N, 3, 3) along the diagonal of a matrix (3 N, 3 N)."""
+    """Return blocks (N, 3, 3) along the diagonal of a matrix (3 N, 3 N)."""
     count = len(axes)
     matrix = np.zeros((count, 3, count, 3))
     own = np.arange(count)
@@ -142,18 +142,18 @@ def _numbers(arrays: dict[str, Array], name: str) -> Array:
 
 @lru_cache(maxsize=1)
 def packaged_prior() -> StoredPrior:
-    """The packaged mixture over the postures of infants."""
+    """Return the packaged mixture over the postures of infants."""
     with as_file(files("infantsynth.priors") / "data" / FILE) as path:
         return read_prior(path)
 
 
 def default_prior(body: BodyModel) -> PosePrior:
-    """The packaged prior over the joints of a body."""
+    """Return the packaged prior over the joints of a body."""
     return packaged_prior().for_body(body)
 
 
 def load_published_prior(path: Path, body: BodyModel) -> PosePrior:
-    """A prior of SMPL's 23 joints below the root, for a SMIL or SMPL body; nothing in the file is executed.
+    """Return a prior of SMPL's 23 joints below the root, for a SMIL or SMPL body; nothing in the file is executed.
 
     Raises DataError for a file that is missing, refused or of another structure, and for a body with other joints:
     rotation vectors of another rest pose mean other poses.
@@ -190,7 +190,7 @@ def _mixture(content: Any, path: Path) -> tuple[Array, Array, Array]:
 
 
 def _mahalanobis(content: Any, path: Path) -> tuple[Array, Array, Array]:
-    """Its residuals are (pose - mean) times prec: a factor of the precision, not the precision."""
+    """Read a Mahalanobis prior; its residuals are (pose - mean) times prec: a factor of the precision, not the precision."""
     mean, factor = (_published_numbers(content, part, path) for part in ("mean", "prec"))
     prefix = _content_part(content, "prefix")
     mean = mean.ravel()
@@ -206,7 +206,7 @@ def _mahalanobis(content: Any, path: Path) -> tuple[Array, Array, Array]:
 
 
 def _regular(covariances: Array) -> Array:
-    """Symmetric, with no variance that is zero or less."""
+    """Make covariances symmetric, with no variance that is zero or less."""
     symmetric = (covariances + covariances.transpose(0, 2, 1)) / 2
     values, vectors = np.linalg.eigh(symmetric)
     values = np.maximum(values, SMALLEST * values.max(axis=1, keepdims=True))

@@ -17,7 +17,7 @@ LUMINANCE = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)  # of linear sR
 
 
 def metered(spec: SceneSpec) -> Array:
-    """Gains (3,) on linear RGB radiance, as from a light meter held towards the camera where the person is.
+    """Return gains (3,) on linear RGB radiance, as from a light meter held towards the camera where the person is.
 
     The light is metered, not what it falls on: dark skin stays dark and a white sheet white, and the gains do not
     depend on how the scene is drawn.
@@ -32,7 +32,7 @@ def metered(spec: SceneSpec) -> Array:
 
 
 def to_linear(srgb: Array) -> Array:
-    """SRGB values 0..1 to linear ones (IEC 61966-2-1), float32."""
+    """Return SRGB values 0..1 to linear ones (IEC 61966-2-1), float32."""
     value = np.asarray(srgb, dtype=np.float32)
     return np.where(value <= 0.04045, value / 12.92, ((np.maximum(value, 0) + 0.055) / 1.055) ** 2.4).astype(
         np.float32
@@ -40,7 +40,7 @@ def to_linear(srgb: Array) -> Array:
 
 
 def to_srgb(linear: Array) -> Array:
-    """Linear values to sRGB ones (IEC 61966-2-1), float32, cut to 0..1."""
+    """Return linear values to sRGB ones (IEC 61966-2-1), float32, cut to 0..1."""
     value = np.clip(np.asarray(linear, dtype=np.float32), 0, 1)
     return np.where(value <= 0.0031308, value * 12.92, 1.055 * value ** (1 / 2.4) - 0.055).astype(np.float32)
 
@@ -53,22 +53,22 @@ def roll_off(linear: Array) -> Array:
 
 
 def develop_radiance(radiance: Array, gains: Array) -> Array:
-    """Radiance (..., 3) times ``gains`` (3,) as sRGB 0..1."""
+    """Return radiance (..., 3) times ``gains`` (3,) as sRGB 0..1."""
     return to_srgb(roll_off(np.maximum(radiance, 0) * np.asarray(gains, dtype=np.float32)))
 
 
-def compose(picture: Array, cover: Array, background: Array | None) -> Array:
-    """RGB uint8 (H, W, 3) of a sRGB picture (H, W, 3) in 0..1, over a background (H, W, 3) uint8.
+def compose(image: Array, cover: Array, background: Array | None) -> Array:
+    """Return RGB uint8 (H, W, 3) of a sRGB image (H, W, 3) in 0..1, over a background (H, W, 3) uint8.
 
     cover (H, W): 0..1 how much of a pixel is drawn; where it is 0, the background's own bytes remain. Mixed in
     linear light, as lenses mix.
     """
-    drawn = np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
+    drawn = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
     if background is None:
         return drawn
     edge = (cover > 0) & (cover < 1)
     share = cover[edge][:, None]
-    mixed = to_linear(picture[edge]) * share + to_linear(background[edge] / np.float32(255)) * (1 - share)
+    mixed = to_linear(image[edge]) * share + to_linear(background[edge] / np.float32(255)) * (1 - share)
     result = np.where((cover > 0)[..., None], drawn, background)
     result[edge] = np.rint(to_srgb(mixed) * 255).astype(np.uint8)
     return result
@@ -79,7 +79,7 @@ class CameraFaults:
     """How strong each fault is at most, or its spread; 0 leaves it out.
 
     exposure: standard deviation in stops. tint: of the gains of red and blue, as a logarithm. blur: largest standard
-    deviation of an unsharp lens, px at a picture of 640 px width; motion: share of pictures shaken, along up to
+    deviation of an unsharp lens, px at an image of 640 px width; motion: share of images shaken, along up to
     ``shake`` px. vignette: largest loss of light in the corners. noise: largest standard deviation of sensor noise at
     middle grey, in sRGB units of 0..1. contrast: spread of the tone curve's steepness, saturation: of the colours'.
     """
@@ -98,10 +98,10 @@ class CameraFaults:
 NO_FAULTS = CameraFaults(0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
-def add_camera_faults(picture: Array, rng: np.random.Generator, faults: CameraFaults | None = None) -> Array:
-    """The picture (H, W, 3) RGB uint8 as a camera would have taken it; the same for the same generator state."""
+def add_camera_faults(image: Array, rng: np.random.Generator, faults: CameraFaults | None = None) -> Array:
+    """Draw the image (H, W, 3) RGB uint8 as a camera would have taken it; the same for the same generator state."""
     faults = faults or CameraFaults()
-    light = to_linear(np.asarray(picture, dtype=np.float32) / 255)
+    light = to_linear(np.asarray(image, dtype=np.float32) / 255)
     gains = np.exp(
         np.array([1.0, 0.0, -1.0]) * rng.normal(0, 1) * faults.tint + rng.normal(0, faults.tint / 3, 3)
     )
@@ -115,7 +115,7 @@ def add_camera_faults(picture: Array, rng: np.random.Generator, faults: CameraFa
 
 
 def _blurred(light: Array, rng: np.random.Generator, faults: CameraFaults) -> Array:
-    """Out of focus a little, or shaken along a line."""
+    """Blur a little, out of focus or shaken along a line."""
     scale = light.shape[1] / 640
     sigma, shaken = rng.random() ** 2 * faults.blur * scale, rng.random() < faults.motion
     length, angle = rng.uniform(0.3, 1) * faults.shake * scale, rng.uniform(0, np.pi)
@@ -127,7 +127,7 @@ def _blurred(light: Array, rng: np.random.Generator, faults: CameraFaults) -> Ar
 
 
 def _stroke(length: float, angle: float) -> Array:
-    """A kernel that smears along a line of ``length`` px; sums to 1."""
+    """Return a kernel that smears along a line of ``length`` px; sums to 1."""
     half = int(np.ceil(length / 2))
     y, x = np.mgrid[-half : half + 1, -half : half + 1].astype(np.float32)
     along, aside = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
@@ -136,14 +136,14 @@ def _stroke(length: float, angle: float) -> Array:
 
 
 def _falloff(shape: tuple[int, ...], loss: float) -> Array:
-    """Light (H, W, 1) that is left, 1 in the middle and 1 - loss in the corners."""
+    """Return light (H, W, 1) that is left, 1 in the middle and 1 - loss in the corners."""
     y, x = np.linspace(-1, 1, shape[0]), np.linspace(-1, 1, shape[1])
     radius = (x[None] ** 2 + y[:, None] ** 2) / 2
     return (1 - loss * radius**1.5)[..., None].astype(np.float32)
 
 
 def _sensor_noise(light: Array, rng: np.random.Generator, strength: float) -> Array:
-    """Shot noise, which grows with the root of the light, and read noise, somewhat spread by demosaicing."""
+    """Draw shot noise, which grows with the root of the light, and read noise, somewhat spread by demosaicing."""
     if strength <= 0:
         return np.zeros_like(light)
     grain = rng.standard_normal(light.shape, dtype=np.float32)
@@ -156,7 +156,7 @@ def _sensor_noise(light: Array, rng: np.random.Generator, strength: float) -> Ar
 
 
 def _tone(light: Array, steep: float, vivid: float) -> Array:
-    """SRGB 0..1 through a curve of steepness ``steep`` about the middle, colours made ``vivid`` times as strong."""
+    """Return SRGB 0..1 through a curve of steepness ``steep`` about the middle, colours made ``vivid`` times as strong."""
     value = to_srgb(light)
     power = np.float32(steep)
     value = np.where(value < 0.5, 0.5 * (2 * value) ** power, 1 - 0.5 * (2 - 2 * value) ** power)

@@ -19,9 +19,9 @@ _REACH = 0.14  # m: how far away things make a nook dim
 
 
 def environment_directions(height: int, width: int, turn: float) -> tuple[Array, Array]:
-    """Unit directions (H, W, 3) and solid angles (H, 1) in sr of an equirectangular picture's pixels.
+    """Return unit directions (H, W, 3) and solid angles (H, 1) in sr of an equirectangular image's pixels.
 
-    Row 0 is up (+z); seen from inside, the picture's middle lies at azimuth ``turn`` from +x towards +y.
+    Row 0 is up (+z); seen from inside, the image's middle lies at azimuth ``turn`` from +x towards +y.
     """
     polar = (np.arange(height) + 0.5) / height * np.pi
     azimuth = turn - ((np.arange(width) + 0.5) / width - 0.5) * 2 * np.pi
@@ -31,7 +31,7 @@ def environment_directions(height: int, width: int, turn: float) -> tuple[Array,
 
 
 def radiance_seen(environment: Environment, directions: Array) -> Array:
-    """Radiance (N, 3) that comes from unit directions (N, 3)."""
+    """Return radiance (N, 3) that comes from unit directions (N, 3)."""
     radiance = np.asarray(environment.radiance, dtype=np.float32)
     if radiance.ndim == 1:
         return np.broadcast_to(radiance, (len(directions), 3))
@@ -49,7 +49,7 @@ def radiance_seen(environment: Environment, directions: Array) -> Array:
 
 
 def harmonics(directions: Array) -> Array:
-    """The nine real spherical harmonics up to degree 2 at unit directions (..., 3): (..., 9)."""
+    """Return the nine real spherical harmonics up to degree 2 at unit directions (..., 3): (..., 9)."""
     x, y, z = np.moveaxis(directions, -1, 0)
     terms = [
         0 * x + 0.282095,
@@ -80,7 +80,7 @@ class Dome:
             self.terms = np.einsum("hwk,hwc->kc", basis * solid[..., None], radiance)
 
     def irradiance(self, normals: Array) -> Array:
-        """Irradiance (N, 3) on surfaces with unit normals (N, 3)."""
+        """Return irradiance (N, 3) on surfaces with unit normals (N, 3)."""
         lobes = harmonics(normals) @ (self._COSINE[:, None] * self.terms).astype(normals.dtype)
         return np.maximum(lobes, 0)
 
@@ -92,7 +92,7 @@ def _basis(height: int, width: int, turn: float) -> tuple[Array, Array]:
 
 
 def light_axes(light: AreaLight) -> tuple[Array, Array, Array]:
-    """Unit vectors (3,) along a light's width, along its height, and the way it shines."""
+    """Return unit vectors (3,) along a light's width, along its height, and the way it shines."""
     ahead = np.asarray(light.target, dtype=np.float64) - light.centre
     ahead = ahead / np.linalg.norm(ahead)
     across = np.cross([0.0, 0.0, 1.0], ahead)
@@ -103,7 +103,7 @@ def light_axes(light: AreaLight) -> tuple[Array, Array, Array]:
 
 
 def incident(lights: tuple[AreaLight, ...], environment: Environment, place: Array, normal: Array) -> Array:
-    """Irradiance (3,) at a place (3,) m on a surface with unit normal (3,), nothing in the way: a light meter."""
+    """Return irradiance (3,) at a place (3,) m on a surface with unit normal (3,), nothing in the way: a light meter."""
     total = Dome(environment).irradiance(np.asarray(normal)[None])[0]
     for light in lights:
         ray = np.asarray(light.centre) - place
@@ -123,7 +123,7 @@ class ShadowMap:
     radius: float
 
     def lit(self, place: Array, normal: Array, seed: Array) -> Array:
-        """Share 0..1 of the light that reaches places (N, 3) m; seed (N,): turns the taps, 0..1.
+        """Return share 0..1 of the light that reaches places (N, 3) m; seed (N,): turns the taps, 0..1.
 
         Blockers are looked for in a disc, their mean distance tells how wide the penumbra is (Fernando 2005).
         """
@@ -148,14 +148,14 @@ class ShadowMap:
         return share
 
     def _taps(self, xy: Array, disc: Array, radius: Array) -> Array:
-        """Depths (N, taps) m on discs of ``radius`` (N,) px about xy (N, 2)."""
+        """Return depths (N, taps) m on discs of ``radius`` (N,) px about xy (N, 2)."""
         where = np.rint(xy[:, None] + disc * radius[:, None, None]).astype(np.int32)
         np.clip(where, 0, len(self.depth) - 1, out=where)
         return self.depth[where[..., 1], where[..., 0]]
 
 
 def shadow_map(light: AreaLight, meshes: Sequence[Mesh], receivers: Array) -> ShadowMap:
-    """The map of a light that covers the receivers (N, 3) m as far as a field of view can."""
+    """Return the map of a light that covers the receivers (N, 3) m as far as a field of view can."""
     ahead = np.asarray(light.target) - light.centre
     rays = receivers[:: max(len(receivers) // 5000, 1)] - light.centre
     cosine = rays @ ahead / np.maximum(np.linalg.norm(rays, axis=1) * np.linalg.norm(ahead), 1e-9)
@@ -168,7 +168,7 @@ def shadow_map(light: AreaLight, meshes: Sequence[Mesh], receivers: Array) -> Sh
 
 
 def _disc(seed: Array) -> Array:
-    """Points (N, taps, 2) spread evenly over the unit disc (Vogel 1979), turned by seed (N,) in 0..1."""
+    """Return points (N, taps, 2) spread evenly over the unit disc (Vogel 1979), turned by seed (N,) in 0..1."""
     number = np.arange(_TAPS, dtype=np.float32) + 0.5
     angle = number * np.float32(2.399963) + np.float32(2 * np.pi) * seed[:, None]
     radius = np.sqrt(number / _TAPS)
@@ -176,7 +176,7 @@ def _disc(seed: Array) -> Array:
 
 
 def openness(camera: Camera, depth: Array, where: Array, place: Array, normal: Array, seed: Array) -> Array:
-    """Share 0..1 of the surroundings that samples (N,) see (McGuire et al. 2011).
+    """Return share 0..1 of the surroundings that samples (N,) see (McGuire et al. 2011).
 
     depth (H, W) m: of ``camera``; where: flat index of the sample; place, normal (N, 3); seed (N,) 0..1.
     """

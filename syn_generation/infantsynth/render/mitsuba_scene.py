@@ -1,8 +1,8 @@
-"""A scene in the terms of mitsuba 3 (Jakob et al. 2022).
+"""Describe a scene in the terms of mitsuba 3 (Jakob et al. 2022).
 
-All meshes, materials and lights are made in one form (normals, texture coordinates, pictures for colour and relief,
+All meshes, materials and lights are made in one form (normals, texture coordinates, images for colour and relief,
 a little sheen, a lens of some width), whether they need it or not: the LLVM and CUDA variants compile a kernel for
-every new combination of forms, which costs more than drawing the picture; in one form, they compile it once.
+every new combination of forms, which costs more than drawing the image; in one form, they compile it once.
 """
 
 from collections.abc import Sequence
@@ -32,11 +32,11 @@ _NO_SHEEN = 1e-4
 _BATCH = 16  # kernels also hold the number of meshes: it is made up to a multiple of this
 _RELIEF = 512  # px; the side of a relief, which kernels hold as a constant
 _SLOPE = 1e-4  # m a tile; slope that every relief has everywhere, see ``relief_bitmap``
-_PLAIN = 4  # px; the side of a picture of one colour
+_PLAIN = 4  # px; the side of an image of one colour
 
 
 def scene_dict(mi: Any, spec: SceneSpec, samples: int) -> dict[str, Any]:
-    """What ``mi.load_dict`` takes, for the variant of ``mi`` that is set. Over a background, lamps are not seen."""
+    """Return what ``mi.load_dict`` takes, for the variant of ``mi`` that is set. Over a background, lamps are not seen."""
     over = spec.background is not None
     scene = {
         "type": "scene",
@@ -53,13 +53,13 @@ def scene_dict(mi: Any, spec: SceneSpec, samples: int) -> dict[str, Any]:
 
 
 def _speck() -> Mesh:
-    """A triangle that nobody sees."""
+    """Return a triangle that nobody sees."""
     corners = np.array([[0, 0, -50], [1e-3, 0, -50], [0, 1e-3, -50]], dtype=np.float32)
     return Mesh("room", corners, np.array([[0, 1, 2]], dtype=np.int32), Material(np.zeros(3)), smooth=False)
 
 
 def sensor(mi: Any, camera: Camera, aperture: float, focus: float, samples: int) -> Any:
-    """A thin-lens camera; aperture and focus in m. The box filter keeps pixels independent, as denoising wants.
+    """Return a thin-lens camera; aperture and focus in m. The box filter keeps pixels independent, as denoising wants.
 
     Raises DataError for pixels that are not square and for a principal point off the middle.
     """
@@ -70,9 +70,7 @@ def sensor(mi: Any, camera: Camera, aperture: float, focus: float, samples: int)
     middle = [(width - 1) / 2, (height - 1) / 2]
     square = np.isclose(camera.intrinsics[0, 0], camera.intrinsics[1, 1], rtol=1e-6)
     if not square or not np.allclose(camera.intrinsics[:2, 2], middle, atol=1e-3):
-        raise DataError(
-            "path tracing needs square pixels and a camera that looks through the picture's middle"
-        )
+        raise DataError("path tracing needs square pixels and a camera that looks through the image's middle")
     film = {
         "type": "hdrfilm",
         "width": width,
@@ -100,7 +98,7 @@ def sensor(mi: Any, camera: Camera, aperture: float, focus: float, samples: int)
 
 
 def _vary(parameters: Any, names: Sequence[str]) -> None:
-    """Keep numbers in memory, where another picture may have others, instead of in the kernel."""
+    """Keep numbers in memory, where another image may have others, instead of in the kernel."""
     import drjit
 
     for name in names:
@@ -111,20 +109,20 @@ def _vary(parameters: Any, names: Sequence[str]) -> None:
 
 
 def dome(mi: Any, environment: Environment) -> dict[str, Any]:
-    """The environment as a picture around the scene."""
+    """Return the environment as an image around the scene."""
     radiance = np.asarray(environment.radiance, dtype=np.float32)
     if radiance.ndim == 1:
         radiance = np.broadcast_to(radiance, (_PLAIN, 2 * _PLAIN, 3))
     sine, cosine = np.sin(environment.turn), np.cos(environment.turn)
     frame = np.eye(4)
-    # its y is up, its z the picture's middle
+    # its y is up, its z the image's middle
     frame[:3, :3] = [[-sine, 0, cosine], [cosine, 0, sine], [0, 1, 0]]
     bitmap = mi.Bitmap(np.ascontiguousarray(np.maximum(radiance, 0)))
     return {"type": "envmap", "bitmap": bitmap, "to_world": mi.ScalarTransform4f(frame)}
 
 
 def lamp(mi: Any, light: AreaLight, name: str) -> Any:
-    """A rectangle that shines to one side: two triangles, for a rectangle's place would be a constant of kernels."""
+    """Return a rectangle that shines to one side: two triangles, for a rectangle's place would be a constant of kernels."""
     across, up, _ = light_axes(light)
     side = [(-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5)]
     corners = np.array([light.centre + x * light.size[0] * across + y * light.size[1] * up for x, y in side])
@@ -135,7 +133,7 @@ def lamp(mi: Any, light: AreaLight, name: str) -> Any:
 
 
 def shape(mi: Any, mesh: Mesh, name: str, emitter: Any = None) -> Any:
-    """A mesh with its material, and with light of its own."""
+    """Return a mesh with its material, and with light of its own."""
     corners = split(mesh)
     holder = mi.Properties()
     holder["bsdf"] = mi.load_dict(material(mi, mesh.material))
@@ -157,7 +155,7 @@ def shape(mi: Any, mesh: Mesh, name: str, emitter: Any = None) -> Any:
 
 
 def split(mesh: Mesh) -> dict[str, Array]:
-    """Positions, normals, texture coordinates (v down) and faces; a flat mesh has its own vertices for every face."""
+    """Return positions, normals, texture coordinates (v down) and faces; a flat mesh has its own vertices for every face."""
     uv = np.zeros((len(mesh.vertices), 2)) if mesh.uv is None else np.asarray(mesh.uv)
     vertices, faces = np.asarray(mesh.vertices, dtype=np.float32), np.asarray(mesh.faces)
     if mesh.smooth:
@@ -177,7 +175,7 @@ def split(mesh: Mesh) -> dict[str, Array]:
 
 
 def material(mi: Any, made: Material) -> dict[str, Any]:
-    """A principled BSDF (Burley 2012) under a relief, seen from both sides."""
+    """Return a principled BSDF (Burley 2012) under a relief, seen from both sides."""
     color = np.asarray(made.color, dtype=np.float32)
     if color.ndim == 1:
         color = np.broadcast_to(color, (_PLAIN, _PLAIN, 3))
@@ -207,11 +205,11 @@ def relief_bitmap(made: Material) -> Array:
     return (relief + np.float32(_SLOPE / _RELIEF) * ridge)[..., None]
 
 
-def _bitmap(mi: Any, picture: Array, raw: bool) -> dict[str, Any]:
-    """A picture that repeats; ``raw``: numbers, not sRGB colours."""
+def _bitmap(mi: Any, image: Array, raw: bool) -> dict[str, Any]:
+    """Return an image that repeats; ``raw``: numbers, not sRGB colours."""
     return {
         "type": "bitmap",
-        "bitmap": mi.Bitmap(np.ascontiguousarray(picture)),
+        "bitmap": mi.Bitmap(np.ascontiguousarray(image)),
         "raw": raw,
         "wrap_mode": "repeat",
     }

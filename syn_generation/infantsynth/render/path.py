@@ -56,7 +56,7 @@ _BRIGHTEST = 20.0  # times white: brighter samples are single lucky paths, which
 
 
 def choose_variant(wanted: str = "auto") -> str:
-    """ "cuda", "llvm" or "scalar": the wanted variant, or the fastest that draws a tiny picture here.
+    """Return "cuda",, "llvm" or "scalar": the wanted variant, or the fastest that draws a tiny image here.
 
     The answer is remembered for a day per machine. DRJIT_LIBLLVM_PATH chooses the LLVM library, as everywhere.
     Raises ConfigError where mitsuba is not installed or the wanted variant does not work.
@@ -83,7 +83,7 @@ def require_mitsuba() -> None:
 
 @lru_cache(maxsize=8)
 def works(variant: str) -> bool:
-    """Whether a process of its own could draw with it."""
+    """Check whether a process of its own could draw with it."""
     command = [sys.executable, "-c", _TRIAL, VARIANTS[variant]]
     try:
         done = subprocess.run(command, capture_output=True, timeout=_PATIENCE, check=False)  # noqa: S603
@@ -113,7 +113,7 @@ def _find(machine: dict[str, Any]) -> str:
 
 
 def _remembered(machine: dict[str, Any]) -> str | None:
-    """The answer of the last day, if there is one that makes sense."""
+    """Return the answer of the last day, if there is one that makes sense."""
     try:
         kept = json.loads(_memory(machine).read_text(encoding="utf-8"))
         fresh = 0 <= time.time() - float(kept["time"]) < _KEPT
@@ -123,7 +123,7 @@ def _remembered(machine: dict[str, Any]) -> str | None:
 
 
 def _machine() -> dict[str, Any]:
-    """What the answer depends on."""
+    """Return what the answer depends on."""
     names = ("DRJIT_LIBLLVM_PATH", "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH")
     chosen = {name: os.environ.get(name, "") for name in names}
     return {"node": platform.node(), "python": sys.executable, "mitsuba": version("mitsuba"), **chosen}
@@ -151,10 +151,10 @@ class PathRenderer:
         self.samples, self.threads = samples, threads
         self.denoise = denoise and importlib.util.find_spec("mitsuba_oidn") is not None
         if denoise and not self.denoise:
-            logger.warning("pictures stay noisy without the denoiser: pip install mitsuba-oidn")
+            logger.warning("images stay noisy without the denoiser: pip install mitsuba-oidn")
 
     def draw(self, spec: SceneSpec, seed: int) -> Array:
-        """The picture of a scene, RGB uint8 (H, W, 3); the same bytes for the same scene, seed and variant."""
+        """Return the image of a scene, RGB uint8 (H, W, 3); the same bytes for the same scene, seed and variant."""
         gains = metered(spec)
         radiance, alpha = self._trace(spec, seed)
         radiance = np.minimum(radiance, _BRIGHTEST / gains)
@@ -166,7 +166,7 @@ class PathRenderer:
         return develop.compose(develop.develop_radiance(radiance, gains), cover, spec.background)
 
     def _trace(self, spec: SceneSpec, seed: int) -> tuple[Array, Array]:
-        """Radiance (H, W, 3) and share of paths (H, W) that met something, all finite.
+        """Return radiance (H, W, 3) and share of paths (H, W) that met something, all finite.
 
         Logs a warning when the renderer gave numbers that are not: such a pixel is black, and a fault of the scene.
         """
@@ -183,7 +183,7 @@ class PathRenderer:
         return np.maximum(traced[..., :3], 0), traced[..., 3]
 
     def _mitsuba(self) -> Any:
-        """The module, with this renderer's variant and threads."""
+        """Return the module, with this renderer's variant and threads."""
         mi, drjit = importlib.import_module("mitsuba"), importlib.import_module("drjit")
         if mi.variant() != VARIANTS[self.variant]:
             mi.set_variant(VARIANTS[self.variant])
@@ -193,7 +193,7 @@ class PathRenderer:
 
 
 def _denoise(spec: SceneSpec, radiance: Array) -> Array:
-    """Without noise; colours and normals come free of it from the z-buffer, so that patterns and seams stay sharp."""
+    """Take the noise out; colours and normals come free of it from the z-buffer, so that patterns and seams stay sharp."""
     buffers = rasterise(spec.camera, spec.meshes)
     filled = np.flatnonzero(buffers.mesh.ravel() >= 0)
     guides = np.zeros((2, buffers.mesh.size, 3), dtype=np.float32)
@@ -207,7 +207,7 @@ def _denoise(spec: SceneSpec, radiance: Array) -> Array:
 
 
 def _to_the_edge(radiance: Array, alpha: Array) -> Array:
-    """The person's own radiance at its outline, where only some paths met it, and a little beyond."""
+    """Return the person's own radiance at its outline, where only some paths met it, and a little beyond."""
     own = np.where(alpha[..., None] > 0, radiance / np.maximum(alpha, 1e-6)[..., None], 0)
     weight = np.minimum(alpha, 1)
     near = cv2.blur(own * weight[..., None], (5, 5)) / np.maximum(cv2.blur(weight, (5, 5)), 1e-6)[..., None]
@@ -215,7 +215,7 @@ def _to_the_edge(radiance: Array, alpha: Array) -> Array:
 
 
 def _cover(spec: SceneSpec) -> Array:
-    """How much of each pixel (H, W) the meshes cover, 0..1."""
+    """Measure how much of each pixel (H, W) the meshes cover, 0..1."""
     height, width = spec.camera.height, spec.camera.width
     drawn = rasterise(spec.camera, spec.meshes, _EDGE).mesh >= 0
     return drawn.reshape(height, _EDGE, width, _EDGE).mean(axis=(1, 3))

@@ -1,4 +1,4 @@
-"""The fast mode: direct light with soft shadows on a z-buffer, over a background picture or the surroundings."""
+"""Render fast: direct light with soft shadows on a z-buffer, over a background or the surroundings."""
 
 import numpy as np
 
@@ -15,7 +15,7 @@ _BOUNCE = 0.25  # share of the light that comes back from everything around
 
 
 def draw(spec: SceneSpec, supersample: int = 2) -> Array:
-    """The picture of a scene, RGB uint8 (H, W, 3); the same bytes for the same scene.
+    """Return the image of a scene, RGB uint8 (H, W, 3); the same bytes for the same scene.
 
     supersample: samples along each side of a pixel, spent where edges are. Raises DataError for broken meshes.
     """
@@ -34,12 +34,12 @@ def draw(spec: SceneSpec, supersample: int = 2) -> Array:
     color = total / np.maximum(taken, 1)[:, None]
     cover = taken / np.maximum(np.bincount(block, minlength=count), 1)
     shape = spec.camera.height, spec.camera.width
-    picture = develop.develop_radiance(color.reshape(*shape, 3), metered(spec))
-    return develop.compose(picture, cover.reshape(shape), spec.background)
+    image = develop.develop_radiance(color.reshape(*shape, 3), metered(spec))
+    return develop.compose(image, cover.reshape(shape), spec.background)
 
 
 def _samples(spec: SceneSpec, buffers: Buffers, factor: int) -> tuple[Array, Array]:
-    """Flat indices (N,) of the samples to shade, and the picture's pixel (N,) that each belongs to.
+    """Choose flat indices (N,) of the samples to shade, and the image's pixel (N,) that each belongs to.
 
     All of a pixel's samples where surfaces meet or a depth jumps, one of them elsewhere.
     """
@@ -64,7 +64,7 @@ def _directions(camera: Camera, where: Array) -> Array:
 
 
 def _light(spec: SceneSpec, camera: Camera, buffers: Buffers, where: Array) -> Array:
-    """Radiance (N, 3) towards the camera from the samples ``where``."""
+    """Return radiance (N, 3) towards the camera from the samples ``where``."""
     if not len(where):
         return np.zeros((0, 3), dtype=np.float32)
     surface = gather(camera, spec.meshes, buffers, where)
@@ -97,7 +97,7 @@ _NONE = lighting.Environment(np.zeros(3))
 
 
 def _direct(light: AreaLight, surface: Surface) -> tuple[Array, Array]:
-    """Irradiance (N, 3) from four points of a light, and the radiance (N, 3) of its reflection (Walter et al. 2007)."""
+    """Return irradiance (N, 3) from four points of a light, and the radiance (N, 3) of its reflection (Walter et al. 2007)."""
     across, up, ahead = lighting.light_axes(light)
     power = np.asarray(light.radiance) * (light.size[0] * light.size[1])
     strength = np.zeros(len(surface.place), dtype=np.float32)
@@ -120,7 +120,7 @@ def _direct(light: AreaLight, surface: Surface) -> tuple[Array, Array]:
 
 
 def _reach(spot: Array, ahead: Array, surface: Surface) -> tuple[Array, Array]:
-    """Unit vectors (N, 3) from the samples to a spot of a light, and its cosine over the distance squared (N,)."""
+    """Return unit vectors (N, 3) from the samples to a spot of a light, and its cosine over the distance squared (N,)."""
     ray = spot.astype(np.float32) - surface.place
     squared = np.maximum(np.einsum("ni,ni->n", ray, ray), 1e-4)
     ray = ray / np.sqrt(squared)[:, None]
@@ -132,7 +132,7 @@ def _unit(vectors: Array) -> Array:
 
 
 def _scatter(where: Array) -> Array:
-    """A number 0..1 for each index (N,), as if at random, always the same."""
+    """Return a number 0..1 for each index (N,), as if at random, always the same."""
     mixed = where.astype(np.uint32) * np.uint32(2654435761)
     mixed = (mixed ^ (mixed >> np.uint32(15))) * np.uint32(2246822519)
     return ((mixed >> np.uint32(8)).astype(np.float32)) * np.float32(2**-24)

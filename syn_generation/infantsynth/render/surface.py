@@ -12,32 +12,32 @@ from infantsynth.spec import Camera, Material, Mesh, face_normals, shading_norma
 
 Array = np.ndarray
 
-_ROW = 8192  # samples a row: OpenCV's pictures may not be wider than 32767
+_ROW = 8192  # samples a row: OpenCV's images may not be wider than 32767
 _COARSEST = 4  # px
 _STEEPEST = 1.5  # slope of relief that shading believes
 
 
 @dataclass(frozen=True)
 class Texture:
-    """A picture (H, W) or (H, W, C) float32 that repeats, with ever smaller copies of itself."""
+    """An image (H, W) or (H, W, C) float32 that repeats, with ever smaller copies of itself."""
 
     levels: tuple[Array, ...]
 
     def at(self, uv: Array, level: Array) -> Array:
-        """Values (N, C) at uv (N, 2), v up; level (N,): log2 of the texels that one sample covers."""
+        """Return values (N, C) at uv (N, 2), v up; level (N,): log2 of the texels that one sample covers."""
         chosen = np.clip(np.rint(level), 0, len(self.levels) - 1).astype(np.int8)
         channels = 1 if self.levels[0].ndim == 2 else self.levels[0].shape[2]
         values = np.empty((len(uv), channels), dtype=np.float32)
-        for number, picture in enumerate(self.levels):
+        for number, image in enumerate(self.levels):
             here = np.flatnonzero(chosen == number)
             if len(here):
-                values[here] = _bilinear(picture, uv[here]).reshape(len(here), channels)
+                values[here] = _bilinear(image, uv[here]).reshape(len(here), channels)
         return values
 
 
-def make_texture(picture: Array) -> Texture:
-    """A picture (H, W) or (H, W, C), row 0 at v = 1, with its pyramid."""
-    levels = [np.ascontiguousarray(picture, dtype=np.float32)]
+def make_texture(image: Array) -> Texture:
+    """Build an image (H, W) or (H, W, C), row 0 at v = 1, with its pyramid."""
+    levels = [np.ascontiguousarray(image, dtype=np.float32)]
     while min(levels[-1].shape[:2]) >= 2 * _COARSEST:
         height, width = levels[-1].shape[:2]
         levels.append(cv2.resize(levels[-1], (width // 2, height // 2), interpolation=cv2.INTER_AREA))
@@ -45,7 +45,7 @@ def make_texture(picture: Array) -> Texture:
 
 
 def slope_texture(relief: Array) -> Texture:
-    """Growth of a relief (H, W) in m per unit of u and of v, as a texture of two channels."""
+    """Return growth of a relief (H, W) in m per unit of u and of v, as a texture of two channels."""
     height, width = relief.shape
     across = (np.roll(relief, -1, axis=1) - np.roll(relief, 1, axis=1)) * (width / 2)
     up = (np.roll(relief, 1, axis=0) - np.roll(relief, -1, axis=0)) * (height / 2)
@@ -53,19 +53,19 @@ def slope_texture(relief: Array) -> Texture:
 
 
 def mean_color(material: Material) -> Array:
-    """The colour (3,) sRGB of a material, of a picture its mean."""
+    """Return the colour (3,) sRGB of a material, of an image its mean."""
     return np.asarray(material.color, dtype=np.float32).reshape(-1, 3).mean(axis=0)
 
 
-def _bilinear(picture: Array, uv: Array) -> Array:
-    height, width = picture.shape[:2]
+def _bilinear(image: Array, uv: Array) -> Array:
+    height, width = image.shape[:2]
     x = np.mod(uv[:, 0], 1) * width - 0.5
     y = np.mod(1 - uv[:, 1], 1) * height - 0.5
     rows = -(-len(x) // _ROW)
     where = np.zeros((2, rows * _ROW), dtype=np.float32)
     where[0, : len(x)], where[1, : len(x)] = x, y
     grid = where.reshape(2, rows, _ROW)
-    found = cv2.remap(picture, grid[0], grid[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+    found = cv2.remap(image, grid[0], grid[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
     return found.reshape(rows * _ROW, -1)[: len(x)]
 
 
@@ -87,7 +87,7 @@ class Surface:
 
 
 def gather(camera: Camera, meshes: Sequence[Mesh], buffers: Buffers, where: Array) -> Surface:
-    """The surface at the samples ``where`` (N,), flat indices into the buffers of ``camera``, all of them filled."""
+    """Return the surface at the samples ``where`` (N,), flat indices into the buffers of ``camera``, all of them filled."""
     depth = buffers.depth.ravel()[where]
     view, place = _rays(camera, where, depth)
     mesh, face, bary = (
@@ -111,7 +111,7 @@ def gather(camera: Camera, meshes: Sequence[Mesh], buffers: Buffers, where: Arra
 
 
 def _rays(camera: Camera, where: Array, depth: Array) -> tuple[Array, Array]:
-    """Unit vectors to the camera and places (N, 3) of the samples at ``depth`` (N,) m."""
+    """Return unit vectors to the camera and places (N, 3) of the samples at ``depth`` (N,) m."""
     row, column = np.divmod(where, camera.width)
     focal = camera.intrinsics[0, 0], camera.intrinsics[1, 1]
     centre = camera.intrinsics[:2, 2]
@@ -125,7 +125,7 @@ def _rays(camera: Camera, where: Array, depth: Array) -> tuple[Array, Array]:
 
 
 def _shade_mesh(mesh: Mesh, face: Array, bary: Array, view: Array, footprint: Array) -> tuple[Array, Array]:
-    """Normals and sRGB colours (P, 3) at points of faces (P,); footprint (P,): side of a sample seen head-on, m."""
+    """Return normals and sRGB colours (P, 3) at points of faces (P,); footprint (P,): side of a sample seen head-on, m."""
     vertices = np.asarray(mesh.vertices, dtype=np.float32)
     flat = face_normals(vertices, mesh.faces)[face]
     area = np.linalg.norm(flat, axis=1)
@@ -142,17 +142,17 @@ def _shade_mesh(mesh: Mesh, face: Array, bary: Array, view: Array, footprint: Ar
 
 
 def _textured(mesh: Mesh, face: Array, bary: Array, normal: Array, footprint: Array) -> tuple[Array, Array]:
-    """Colours (P, 3) sRGB and normals bent by the relief (P, 3) (Blinn 1978)."""
+    """Return colours (P, 3) sRGB and normals bent by the relief (P, 3) (Blinn 1978)."""
     assert mesh.uv is not None  # noqa: S101  the caller has looked
     uv = _mix(mesh.uv, mesh.faces, face, bary)
     slope_u, slope_v = (gradient[face] for gradient in _uv_gradients(mesh.vertices, mesh.faces, mesh.uv))
     spread = np.sqrt(np.linalg.norm(np.cross(slope_u, slope_v), axis=1))  # uv units per m
-    picture = mesh.material.color
-    level = np.log2(np.maximum(spread * footprint * np.sqrt(picture.shape[0] * picture.shape[1]), 1e-6))
-    color = make_texture(picture).at(uv, level)
+    image = mesh.material.color
+    level = np.log2(np.maximum(spread * footprint * np.sqrt(image.shape[0] * image.shape[1]), 1e-6))
+    color = make_texture(image).at(uv, level)
     relief = mesh.material.relief
     if relief is not None:
-        level = level + np.log2(np.sqrt(relief.size / (picture.shape[0] * picture.shape[1])))
+        level = level + np.log2(np.sqrt(relief.size / (image.shape[0] * image.shape[1])))
         slope = slope_texture(relief).at(uv, level)
         rise = slope[:, :1] * slope_u + slope[:, 1:] * slope_v
         steep = np.linalg.norm(rise, axis=1, keepdims=True)
@@ -161,7 +161,7 @@ def _textured(mesh: Mesh, face: Array, bary: Array, normal: Array, footprint: Ar
 
 
 def _uv_gradients(vertices: Array, faces: Array, uv: Array) -> tuple[Array, Array]:
-    """Growth of u and of v over space for each face: two vectors (F, 3), per m."""
+    """Return growth of u and of v over space for each face: two vectors (F, 3), per m."""
     a, b, c = (np.asarray(vertices, np.float32)[faces[:, corner]] for corner in range(3))
     first, second = b - a, c - a
     across = np.cross(first, second)
@@ -172,7 +172,7 @@ def _uv_gradients(vertices: Array, faces: Array, uv: Array) -> tuple[Array, Arra
 
 
 def _mix(values: Array, faces: Array, face: Array, bary: Array) -> Array:
-    """Values (V, C) of vertices at weights (P, 3) of the corners of faces (P,)."""
+    """Return values (V, C) of vertices at weights (P, 3) of the corners of faces (P,)."""
     corner = faces[face]
     return sum(values[corner[:, number]] * bary[:, number, None] for number in range(3))
 

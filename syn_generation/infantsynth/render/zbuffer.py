@@ -21,8 +21,8 @@ NEAR = 0.01  # m; nothing nearer than this is drawn
 class Spans:
     """Runs of pixels of one triangle in one row; all (S,).
 
-    triangle: index; first: index of the first pixel in the picture; length: px; value and slope: nearness
-    (1 / depth, linear in the picture) at the first pixel and its growth per pixel.
+    triangle: index; first: index of the first pixel in the image; length: px; value and slope: nearness
+    (1 / depth, linear in the image) at the first pixel and its growth per pixel.
     """
 
     triangle: Array
@@ -38,7 +38,7 @@ class Spans:
 
 
 def nearest_triangle(corners: Array, nearness: Array, width: int, height: int) -> Array:
-    """Index of the nearest triangle at each pixel centre, (height * width,) int64, -1 for none.
+    """Return index of the nearest triangle at each pixel centre, (height * width,) int64, -1 for none.
 
     corners: (T, 3, 2) px. nearness: (T, 3) 1 / depth, > 0. Where triangles are equally near, the first wins.
     """
@@ -89,7 +89,7 @@ def _spans(corners: Array, nearness: Array, width: int, height: int) -> Spans:
 
 
 def _with_centres(corners: Array, width: int, height: int) -> Array:
-    """Indices of triangles whose surrounding box holds a pixel centre of the picture, and that have an area."""
+    """Return indices of triangles whose surrounding box holds a pixel centre of the image, and that have an area."""
     low, high = corners.min(axis=1) - SLACK, corners.max(axis=1) + SLACK
     first, last = np.maximum(np.ceil(low), 0), np.minimum(np.floor(high), [width - 1, height - 1])
     a, b = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
@@ -98,7 +98,7 @@ def _with_centres(corners: Array, width: int, height: int) -> Array:
 
 
 def _bounds(points: Array, triangle: Array, y: Array) -> tuple[Array, Array]:
-    """Where rows y (S,) enter and leave triangles whose corners ``points`` (T, 3, 2) go from top to bottom.
+    """Find where rows y (S,) enter and leave triangles whose corners ``points`` (T, 3, 2) go from top to bottom.
 
     An edge is always walked from its upper end, so that both triangles of a shared edge find the same place.
     """
@@ -111,14 +111,14 @@ def _bounds(points: Array, triangle: Array, y: Array) -> tuple[Array, Array]:
 
 
 def _at(a: Array, b: Array, triangle: Array, y: Array) -> Array:
-    """Where edges from a down to b (T, 2) cross rows y (S,)."""
+    """Find where edges from a down to b (T, 2) cross rows y (S,)."""
     fall = b[:, 1] - a[:, 1]
     slope = (b[:, 0] - a[:, 0]) / np.where(fall > 0, fall, 1) * (fall > 0)
     return a[triangle, 0] + (y - a[triangle, 1]) * slope[triangle]
 
 
 def _gradient(points: Array, values: Array) -> tuple[Array, Array]:
-    """Growth per px to the right and down, each (T,), of values (T, 3) that are linear over triangles (T, 3, 2)."""
+    """Return growth per px to the right and down, each (T,), of values (T, 3) that are linear over triangles (T, 3, 2)."""
     a, b = points[:, 1] - points[:, 0], points[:, 2] - points[:, 0]
     p, q = values[:, 1] - values[:, 0], values[:, 2] - values[:, 0]
     area = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
@@ -143,7 +143,7 @@ class Buffers:
 def rasterise(camera: Camera, meshes: Sequence[Mesh], supersample: int = 1) -> Buffers:
     """Find the nearest surface at each pixel centre; both sides of a face count.
 
-    supersample: buffers of this many times the picture's width and height, for anti-aliasing. Where surfaces
+    supersample: buffers of this many times the image's width and height, for anti-aliasing. Where surfaces
     coincide, the mesh and face named first wins. Raises DataError for vertices that are no numbers and for
     faces that name no vertex.
     """
@@ -170,9 +170,9 @@ def rasterise(camera: Camera, meshes: Sequence[Mesh], supersample: int = 1) -> B
 
 
 def enlarged(camera: Camera, factor: int) -> Camera:
-    """The same view with ``factor`` times as many pixels each way."""
+    """Return the same view with ``factor`` times as many pixels each way."""
     scale = np.diag([factor, factor, 1.0])
-    # the picture's border stays half a pixel, now a smaller one, before the first
+    # the image's border stays half a pixel, now a smaller one, before the first
     scale[:2, 2] = (factor - 1) / 2
     size = camera.width * factor, camera.height * factor
     return Camera(scale @ camera.intrinsics, camera.rotation, camera.translation, *size)
@@ -206,7 +206,7 @@ def _focal(camera: Camera) -> Array:
 
 
 def _gather(camera: Camera, meshes: Sequence[Mesh]) -> tuple[Array, Array, Array]:
-    """Corners (T, 3, 3) in camera axes, mesh (T,) and face (T,) of all faces that reach in front of the camera."""
+    """Return corners (T, 3, 3) in camera axes, mesh (T,) and face (T,) of all faces that reach in front of the camera."""
     corners, mesh_index, face_index = [np.empty((0, 3, 3))], [np.empty(0, np.int32)], [np.empty(0, np.int32)]
     for index, mesh in enumerate(meshes):
         seen = camera.to_camera(np.asarray(mesh.vertices, dtype=np.float64))
@@ -244,7 +244,7 @@ def _clip_near(corners: Array) -> tuple[Array, Array]:
 
 
 def _cut(a: Array, b: Array) -> Array:
-    """Where the lines from a to b (N, 3) meet the near plane."""
+    """Find where the lines from a to b (N, 3) meet the near plane."""
     share = (NEAR - a[:, 2:]) / (b[:, 2:] - a[:, 2:])
     point = a + share * (b - a)
     point[:, 2] = NEAR
@@ -252,7 +252,7 @@ def _cut(a: Array, b: Array) -> Array:
 
 
 def _intersect(camera: Camera, pixel: Array, corners: Array, triangle: Array) -> tuple[Array, Array]:
-    """Weights (P, 3) of the corners (T, 3, 3) of triangle (P,) where the pixels' rays meet it, and the depth (P,) m.
+    """Return weights (P, 3) of the corners (T, 3, 3) of triangle (P,) where the pixels' rays meet it, and the depth (P,) m.
 
     In camera axes weight i is proportional to ray . (corner j x corner k), whatever the scale of the ray.
     """

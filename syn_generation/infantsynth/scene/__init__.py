@@ -1,1 +1,1 @@
-"""What stands in front of the camera: plain arrays that a renderer draws and the annotation reads."""
+"""Draw what stands in front of the camera, as plain arrays that renderers draw and labels are read from."""

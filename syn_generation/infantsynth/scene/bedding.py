@@ -30,7 +30,7 @@ class Grid:
 
     @classmethod
     def around(cls, points: Array, border: float, step: float) -> "Grid":
-        """The square that holds points (N, 2+) m with a border in m."""
+        """Return the square that holds points (N, 2+) m with a border in m."""
         low, high = points[:, :2].min(axis=0), points[:, :2].max(axis=0)
         middle = (low + high) / 2
         side = float((high - low).max()) + 2 * border
@@ -49,17 +49,17 @@ class Grid:
         return np.stack(np.broadcast_arrays(x[:, None], y[None, :]), axis=-1)
 
     def place(self, xy: Array) -> Array:
-        """Fractional indices (..., 2) of ground points (..., 2) m."""
+        """Return fractional indices (..., 2) of ground points (..., 2) m."""
         return (np.asarray(xy) - np.array(self.middle)) / self.step + (self.count - 1) / 2
 
     def sample(self, field: Array, xy: Array, outside: float | None = None) -> Array:
-        """A field (count, count) at ground points (..., 2) m, bilinear; its border's value or ``outside`` beyond."""
+        """Return a field (count, count) at ground points (..., 2) m, bilinear; its border's value or ``outside`` beyond."""
         index = self.place(xy).reshape(-1, 2).T
         border = {"mode": "nearest"} if outside is None else {"mode": "constant", "cval": outside}
         return map_coordinates(field, index, order=1, **border).reshape(np.shape(xy)[:-1])
 
     def envelope(self, vertices: Array, faces: Array) -> tuple[Array, Array]:
-        """Lowest and highest point of a surface over each grid point, (count, count) m; FAR and -FAR where none is."""
+        """Return lowest and highest point of a surface over each grid point, (count, count) m; FAR and -FAR where none is."""
         edges = np.concatenate([vertices, vertices[faces].mean(axis=1), vertices[faces[:, :2]].mean(axis=1)])
         index = np.rint(self.place(edges[:, :2])).astype(int)
         inside = ((index >= 0) & (index < self.count)).all(axis=1)
@@ -71,17 +71,17 @@ class Grid:
 
 
 def thicken_down(low: Array, cells: int = 1) -> Array:
-    """The lowest of each neighbourhood: nothing that stays under it can come through between grid points."""
+    """Return the lowest of each neighbourhood: nothing that stays under it can come through between grid points."""
     return minimum_filter(low, 2 * cells + 1)
 
 
 def thicken_up(high: Array, cells: int = 1) -> Array:
-    """The highest of each neighbourhood."""
+    """Return the highest of each neighbourhood."""
     return maximum_filter(high, 2 * cells + 1)
 
 
 def relax(obstacle: Array, start: Array, pull: Array | float, steps: int) -> Array:
-    """A taut cloth over an obstacle: the smallest field >= obstacle whose points are their neighbours' mean - pull.
+    """Return a taut cloth over an obstacle: the smallest field >= obstacle whose points are their neighbours' mean - pull.
 
     Projected Jacobi iterations on the obstacle problem of a membrane; the border is free.
     """
@@ -104,13 +104,13 @@ class Folds:
         self.size = size
 
     def at(self, xy: Array) -> Array:
-        """Height 0..1 at ground points (..., 2) m: mostly flat, with crests."""
+        """Return height 0..1 at ground points (..., 2) m: mostly flat, with crests."""
         return self.along(
             xy @ np.array([[np.cos(self.turn), -np.sin(self.turn)], [np.sin(self.turn), np.cos(self.turn)]])
         )
 
     def along(self, uv: Array) -> Array:
-        """Height 0..1 where the ridges run along the second of the coordinates (..., 2) m."""
+        """Return height 0..1 where the ridges run along the second of the coordinates (..., 2) m."""
         index = uv / self.metres * self.size
         bent = np.stack([self._read(w, index) for w in self.warp], axis=-1)
         value = self._read(self.field, index + bent * self.size / 40)
@@ -121,7 +121,7 @@ class Folds:
 
 
 def patch(size: Array, step: float, rng: np.random.Generator) -> tuple[Array, Array]:
-    """A piece of cloth laid flat: where its points are, (R, C, 2) m about its middle, and their uv (R, C, 2) in m.
+    """Draw a piece of cloth laid flat: where its points are, (R, C, 2) m about its middle, and their uv (R, C, 2) in m.
 
     Corners are rounded, borders wave and the whole is a little sheared, as by hand.
     """
@@ -139,7 +139,7 @@ def patch(size: Array, step: float, rng: np.random.Generator) -> tuple[Array, Ar
 
 
 def cloth(ground: Array, height: Array, thickness: float, uv: Array) -> Shape:
-    """A closed piece of cloth: its upper side at ``height`` (R, C) m over ground points (R, C, 2) m.
+    """Return a closed piece of cloth: its upper side at ``height`` (R, C) m over ground points (R, C, 2) m.
 
     The border is rounded down to ``thickness`` m below; uv (R, C, 2) in m.
     """
@@ -185,7 +185,7 @@ class Blanket:
     folds: float
 
     def over(self, points: Array, border: float) -> Array:
-        """Which ground points (N, 2) m it lies over, or nearly: less than ``border`` m beside it."""
+        """Find which ground points (N, 2) m it lies over, or nearly: less than ``border`` m beside it."""
         cos, sin = np.cos(self.turn), np.sin(self.turn)
         spots = (points - self.middle) @ np.array([[cos, -sin], [sin, cos]])
         return (np.abs(spots) < self.size / 2 + border).all(axis=1)
@@ -197,7 +197,7 @@ def over_body(
     rng: np.random.Generator,
     covers: tuple[float, float] = (-0.35, 0.6),
 ) -> Blanket:
-    """A blanket over the legs, its upper border between the knees and the chest. joints: named positions (3,) m.
+    """Draw a blanket over the legs, its upper border between the knees and the chest. joints: named positions (3,) m.
 
     covers: how far up it reaches, drawn between these shares of the way from the hips to the shoulders.
     """
@@ -243,14 +243,14 @@ def drape(
 
 
 def _ruffle(uv: Array, blanket: Blanket, spots: Array, scale: float, rng: np.random.Generator) -> Array:
-    """Height (R, C) of short waves along the free borders, of the folds': a border lies flat nowhere for long."""
+    """Draw height (R, C) of short waves along the free borders, of the folds': a border lies flat nowhere for long."""
     inward = np.minimum(uv, blanket.size - uv).min(axis=-1) / (rng.uniform(0.05, 0.12) * scale)
     waves = Folds(rng, rng.uniform(0.035, 0.06) * scale, 1.3).at(spots)
     return 1.3 * waves * np.clip(1 - inward, 0, 1)
 
 
 def _hem(uv: Array, blanket: Blanket, rng: np.random.Generator) -> Array:
-    """Extra height (R, C) m where the upper border is folded over, on some blankets."""
+    """Draw extra height (R, C) m where the upper border is folded over, on some blankets."""
     if rng.random() < 0.6:
         return np.zeros(uv.shape[:2])
     width = rng.uniform(0.06, 0.14) * blanket.size[1]
@@ -266,12 +266,12 @@ class Bedding:
     field: Array
 
     def height(self, xy: Array) -> Array:
-        """Height (...) m of the ground at points (..., 2) m."""
+        """Return height (...) m of the ground at points (..., 2) m."""
         return self.grid.sample(self.field, xy)
 
 
 def press(place: Place, worn: list[tuple[Array, Array]], scale: float, rng: np.random.Generator) -> Bedding:
-    """The ground under a body. worn: vertices (V, 3) m and faces (F, 3) of skin and clothes; the body is at rest on
+    """Draw the ground under a body. worn: vertices (V, 3) m and faces (F, 3) of skin and clothes; the body is at rest on
     z = 0. scale: of the body to a 0.7 m one. Nothing of the ground comes through the body."""
     everything = np.concatenate([vertices for vertices, _ in worn])
     grid = Grid.around(everything, 0.45 * scale, _STEP * scale)
@@ -292,7 +292,7 @@ def press(place: Place, worn: list[tuple[Array, Array]], scale: float, rng: np.r
 def _wrinkles(
     place: Place, grid: Grid, low: Array, dent: Array, scale: float, rng: np.random.Generator
 ) -> Array:
-    """Heights (N, N) m of folds: at random over the cloth, and away from what presses it down; none under the body."""
+    """Draw heights (N, N) m of folds: at random over the cloth, and away from what presses it down; none under the body."""
     height = place.kind.wrinkles * rng.uniform(0.2, 1.2)
     covered = gaussian_filter((low < 0.04 * scale).astype(float), 1.5)
     wide = Folds(rng, rng.uniform(0.05, 0.11), rng.uniform(2.0, 4.0))
@@ -311,7 +311,7 @@ def _wrinkles(
 
 
 def top(place: Place, bedding: Bedding, scale: float, rng: np.random.Generator) -> Shape:
-    """The surface that is seen of a mattress, mat or quilt, down to the floor, uv in m."""
+    """Draw the surface that is seen of a mattress, mat or quilt, down to the floor, uv in m."""
     if place.size is None:
         raise ValueError("the bare floor has no top")
     if place.name in ("quilt", "picnic"):
@@ -325,12 +325,12 @@ def top(place: Place, bedding: Bedding, scale: float, rng: np.random.Generator) 
 
 
 def _inner(bedding: Bedding, place: Place) -> Array:
-    """The field with the floor beyond the edge replaced by the level of the cloth."""
+    """Return the field with the floor beyond the edge replaced by the level of the cloth."""
     return np.where(bedding.field <= place.floor + 1e-9, 0.0, bedding.field)
 
 
 def _slab(place: Place, bedding: Bedding, step: float) -> Shape:
-    """A mattress or mat with rounded edges and straight sides."""
+    """Return a mattress or mat with rounded edges and straight sides."""
     assert place.size is not None  # noqa: S101 - see ``top``
     (x, drop_x), (y, drop_y) = (
         _profile(side, -place.floor, place.kind.rounding, step) for side in place.size
@@ -356,7 +356,7 @@ def _slab(place: Place, bedding: Bedding, step: float) -> Shape:
 
 
 def _profile(width: float, height: float, rounding: float, step: float) -> tuple[Array, Array]:
-    """Positions along one side of a slab and how far the surface has dropped there, m each, edge to edge."""
+    """Return positions along one side of a slab and how far the surface has dropped there, m each, edge to edge."""
     rounding = min(rounding, 0.9 * height)
     flat = np.linspace(-width / 2 + rounding, width / 2 - rounding, max(int(width / step), 8))
     angle = np.linspace(0, np.pi / 2, 5)[1:]

@@ -93,7 +93,7 @@ class Joints:
 
 @lru_cache(maxsize=4)
 def joints_of(body: BodyModel) -> Joints:
-    """The moving joints of a body."""
+    """Return the moving joints of a body."""
     moving = np.array([body.joint(name) for name in MOVING])
     limits = JointLimits.for_body(body)
     below = descendants(body.parents)[moving]
@@ -102,7 +102,7 @@ def joints_of(body: BodyModel) -> Joints:
 
 @lru_cache(maxsize=4)
 def skin_of(body: BodyModel) -> Skin:
-    """Skin points of a body, chosen with a generator of their own so that they never change."""
+    """Return skin points of a body, chosen with a generator of their own so that they never change."""
     template = body.template.detach().cpu().double().numpy()
     areas = vertex_areas(template, body.faces)
     rng = np.random.default_rng(0)
@@ -123,7 +123,7 @@ def _skin(body: BodyModel, chosen: Array, masses: Array, areas: Array) -> Skin:
 
 
 def touching_ground(body: BodyModel, vertices: Array, scale: float) -> Skin:
-    """Skin points for the fine search: those of ``skin_of`` for the weight, and the lowest vertex of each square
+    """Return skin points for the fine search: those of ``skin_of`` for the weight, and the lowest vertex of each square
     of the ground for the contact. vertices: (V, 3) m, nearly at rest on z = 0. scale: of the body to a 0.7 m one."""
     coarse = skin_of(body)
     near = np.flatnonzero(vertices[:, 2] < _NEAR * scale)
@@ -139,7 +139,7 @@ def touching_ground(body: BodyModel, vertices: Array, scale: float) -> Skin:
 
 
 def outermost(vertices: Array, parts: Array) -> Array:
-    """Indices of the vertices of each part that lie outermost in directions all around."""
+    """Return indices of the vertices of each part that lie outermost in directions all around."""
     turn = np.arange(_EXTREME) + 0.5
     # a Fibonacci spiral over the sphere
     height, angle = (1 - 2 * turn / _EXTREME, turn * np.pi * (1 + np.sqrt(5)))
@@ -153,13 +153,13 @@ def outermost(vertices: Array, parts: Array) -> Array:
 
 
 def vertex_areas(vertices: Array, faces: Array) -> Array:
-    """A third of the area of the faces around each vertex, (V,) m^2."""
+    """Return a third of the area of the faces around each vertex, (V,) m^2."""
     double = np.linalg.norm(face_normals(vertices, faces), axis=1)
     return np.bincount(faces.ravel(), np.repeat(double / 6, 3), len(vertices))
 
 
 def descendants(parents: tuple[int, ...]) -> Array:
-    """(J, J) of 0 and 1: row j marks the joints that joint j carries, itself included."""
+    """Return (J, J) of 0 and 1: row j marks the joints that joint j carries, itself included."""
     below = np.eye(len(parents))
     for joint in range(len(parents) - 1, 0, -1):
         below[parents[joint]] += below[joint]
@@ -184,7 +184,7 @@ class LimbCapsules:
 
 @lru_cache(maxsize=4)
 def limb_capsules(body: BodyModel) -> LimbCapsules:
-    """A capsule for each limb, half of the trunk, and head of a body."""
+    """Return a capsule for each limb, half of the trunk, and head of a body."""
     rows = [
         ("trunk", "pelvis", "spine3"),
         ("trunk", "pelvis", "spine3"),
@@ -203,7 +203,7 @@ def limb_capsules(body: BodyModel) -> LimbCapsules:
 
 
 def _neighbours(first: str, second: str) -> bool:
-    """Whether two parts are the same or meet at a joint."""
+    """Check whether two parts are the same or meet at a joint."""
     if first == second:
         return True
     side_a, limb_a = _split(first)

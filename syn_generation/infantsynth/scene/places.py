@@ -17,13 +17,13 @@ ADULT_POSTURES = ("standing", "sitting", "supine", "prone", "side")
 
 @dataclass(frozen=True)
 class SceneOptions:
-    """mode: "scene" (a room) or "photo" (the body over a background picture, as the published renderer).
+    """mode: "scene" (a room) or "photo" (the body over a background image, as the published renderer).
 
     postures: of POSTURES; () takes all, for adults those that adults take. months: youngest and oldest infant.
     size: (width, height) px. rotation: of the body in photo mode: "uniform" over SO(3), "legacy" as published, or
     "posture" upright or lying as in rooms. blanket, toys: how often there is one. fits: npz file or folder of
-    fitted poses; fit_share: how many pictures take their pose from there; fit_noise: rad of noise on them.
-    textures, lights, backgrounds: folders with the user's own pictures. Raises ConfigError for what cannot be.
+    fitted poses; fit_share: how many images take their pose from there; fit_noise: rad of noise on them.
+    textures, lights, backgrounds: folders with the user's own images. Raises ConfigError for what cannot be.
     """
 
     mode: str = "scene"
@@ -50,7 +50,7 @@ class SceneOptions:
         if not 0 <= self.months[0] <= self.months[1]:
             raise ConfigError(f"months {self.months} must be a youngest and an oldest age, 0 or more")
         if min(self.size) < 16:
-            raise ConfigError(f"pictures of {self.size} px are too small; give (width, height)")
+            raise ConfigError(f"images of {self.size} px are too small; give (width, height)")
         for what in ("blanket", "toys", "fit_share"):
             if not 0 <= getattr(self, what) <= 1:
                 raise ConfigError(f"{what} is a share between 0 and 1, not {getattr(self, what)}")
@@ -165,12 +165,12 @@ class Place:
     shift: Array = field(default_factory=lambda: np.zeros(2))
 
     def local(self, xy: Array) -> Array:
-        """World ground points (..., 2) m in the axes of the place."""
+        """Return world ground points (..., 2) m in the axes of the place."""
         cos, sin = np.cos(self.turn), np.sin(self.turn)
         return (np.asarray(xy) - self.shift) @ np.array([[cos, -sin], [sin, cos]])
 
     def world(self, xy: Array) -> Array:
-        """The other way round."""
+        """Return the other way round."""
         cos, sin = np.cos(self.turn), np.sin(self.turn)
         return np.asarray(xy) @ np.array([[cos, sin], [-sin, cos]]) + self.shift
 

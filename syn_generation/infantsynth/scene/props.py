@@ -1,4 +1,4 @@
-"""What is in a room besides the body: bedding, blanket, rails, furniture, toys, a caregiver's hand."""
+"""Furnish a room: bedding, blanket, rails, furniture, toys, a hand of a caregiver."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from infantsynth.spec import Camera, Mesh
 Array = np.ndarray
 Rngs = dict[str, np.random.Generator]
 
-_ARM = 0.06  # share of pictures with a caregiver's hand
+_ARM = 0.06  # share of images with a caregiver's hand
 _COVERED = ("supine", "prone", "side", "sitting")  # postures that blankets are laid over
 _LAYS = 10  # places that are tried for a blanket
 _LOWER = 0.15  # of the trunk's length: how much lower a blanket lies where the one before hid too much
@@ -58,14 +58,14 @@ class Stage:
 
 
 def holds_on(settled: Settled, place: Place) -> bool:
-    """Whether a standing infant holds on to something in front of it; in a crib that is the rail."""
+    """Check whether a standing infant holds on to something in front of it; in a crib that is the rail."""
     return settled.sample.source == "authored:holding" and place.name != "crib"
 
 
 def furnish(
     stage: Stage, options: SceneOptions, rngs: Rngs, textures: TextureSource
 ) -> tuple[list[Mesh], dict[str, Any]]:
-    """Everything of the room but the room itself, and names for the record."""
+    """Build everything of the room but the room itself, and names for the record."""
     support = _support(stage, rngs["ground"], textures)
     furniture = _furniture(stage, rngs["toys"], textures)
     wanted = stage.covered and stage.settled.sample.posture in _COVERED
@@ -77,14 +77,14 @@ def furnish(
 
 
 def extent(meshes: Sequence[Mesh]) -> Array:
-    """Corners (4, 3) m of the ground that meshes take, at height 0."""
+    """Return corners (4, 3) m of the ground that meshes take, at height 0."""
     low = np.min([mesh.vertices[:, :2].min(axis=0) for mesh in meshes], axis=0)
     high = np.max([mesh.vertices[:, :2].max(axis=0) for mesh in meshes], axis=0)
     return np.array([[x, y, 0.0] for x in (low[0], high[0]) for y in (low[1], high[1])])
 
 
 def _support(stage: Stage, rng: np.random.Generator, textures: TextureSource) -> list[Mesh]:
-    """Mattress, mat or quilt; nothing on the bare floor."""
+    """Draw mattress, mat or quilt; nothing on the bare floor."""
     if stage.place.size is None:
         return []
     material, metres = surface_material(stage.place.kind.cloth, rng, textures)
@@ -92,7 +92,7 @@ def _support(stage: Stage, rng: np.random.Generator, textures: TextureSource) ->
 
 
 def _furniture(stage: Stage, rng: np.random.Generator, textures: TextureSource) -> list[Mesh]:
-    """Crib rails, or what a standing infant holds on to."""
+    """Draw crib rails, or what a standing infant holds on to."""
     if stage.place.name == "crib":
         return crib_rails(stage.place, (stage.camera.centre - stage.settled.joints[0])[:2], rng)
     if holds_on(stage.settled, stage.place):
@@ -102,7 +102,7 @@ def _furniture(stage: Stage, rng: np.random.Generator, textures: TextureSource) 
 
 
 def _blanket(stage: Stage, rng: np.random.Generator, textures: TextureSource) -> list[Mesh]:
-    """A blanket that leaves the head free; none where that cannot be."""
+    """Draw a blanket that leaves the head free; none where that cannot be."""
     settled, grid = stage.settled, stage.bedding.grid
     sitting = settled.sample.posture == "sitting"
     head = settled.vertices[stage.body.parts == PART_NAMES.index("head"), :2]
@@ -126,7 +126,7 @@ def _blanket(stage: Stage, rng: np.random.Generator, textures: TextureSource) ->
 def _lay(
     stage: Stage, covers: tuple[float, float], kept: list[tuple[Array, float]], rng: np.random.Generator
 ) -> Blanket | None:
-    """A blanket that keeps away from ground points (N, 2) m by some m of a 0.7 m body each."""
+    """Draw a blanket that keeps away from ground points (N, 2) m by some m of a 0.7 m body each."""
     for _ in range(_LAYS):
         lying = over_body(stage.joints, stage.settled.scale, rng, covers)
         if not any(lying.over(points, clear * stage.settled.scale).any() for points, clear in kept):
@@ -147,7 +147,7 @@ def _toys(
 
 
 def _spots(mesh: Mesh) -> Array:
-    """Points (N, 3) m of a mesh, dense enough that no toy fits between them: some vertices and middles of faces."""
+    """Return points (N, 3) m of a mesh, dense enough that no toy fits between them: some vertices and middles of faces."""
     corners = mesh.vertices[mesh.faces]
     if len(mesh.vertices) > 2000:
         return corners.mean(axis=1)[::5]
@@ -156,7 +156,7 @@ def _spots(mesh: Mesh) -> Array:
 
 
 def _hand(stage: Stage, rng: np.random.Generator, textures: TextureSource) -> list[Mesh]:
-    """In some pictures a caregiver's hand that touches an infant from the side away from the camera."""
+    """Draw, in some images, a caregiver's hand that touches an infant from the side away from the camera."""
     if stage.body.name == "adult" or rng.random() >= _ARM:
         return []
     scale = stage.settled.scale

@@ -17,7 +17,7 @@ _SKIRTING = 0.012  # m
 
 
 def crib_rails(place: Place, open_side: Array, rng: np.random.Generator) -> list[Mesh]:
-    """Bars around a mattress; now and then the side towards ``open_side`` (2,) is let down."""
+    """Draw bars around a mattress; now and then the side towards ``open_side`` (2,) is let down."""
     assert place.size is not None  # noqa: S101 - a crib has a size
     half = place.size / 2 + 0.025
     above, below, gap = rng.uniform(0.3, 0.55), place.floor + 0.1, rng.uniform(0.07, 0.1)
@@ -64,7 +64,7 @@ def _bar(axis: int, across: float, along: float, below: float, top: float, radiu
 def handhold(
     hands: Array, floor: float, front: Array, rng: np.random.Generator, textures: TextureSource
 ) -> list[Mesh]:
-    """A low table or sofa edge in front of a standing child, its top just below the hands (2, 3) m.
+    """Draw a low table or sofa edge in front of a standing child, its top just below the hands (2, 3) m.
 
     front: (2,) unit direction in which the child looks.
     """
@@ -87,7 +87,7 @@ def handhold(
 def clutter(
     low: Array, high: Array, floor: float, rng: np.random.Generator, textures: TextureSource
 ) -> list[Mesh]:
-    """Boxes, baskets and pictures along the walls of a room from ``low`` to ``high`` (2,) m."""
+    """Draw boxes, baskets and images along the walls of a room from ``low`` to ``high`` (2,) m."""
     meshes = []
     for _ in range(int(rng.integers(0, 5))):
         axis, end = int(rng.integers(2)), int(rng.integers(2))
@@ -95,7 +95,7 @@ def clutter(
         size = rng.uniform((0.25, 0.25, 0.3), (0.9, 0.5, 1.4))
         wall = (low, high)[end][axis]
         sign = 1 if end == 0 else -1
-        if rng.random() < 0.4:  # a picture or a window frame on the wall
+        if rng.random() < 0.4:  # an image or a window frame on the wall
             size = np.array([rng.uniform(0.3, 0.8), 0.03, rng.uniform(0.3, 0.7)])
             height = floor + rng.uniform(0.9, 1.5)
         else:
@@ -111,7 +111,7 @@ def clutter(
 def curtain(
     start: Array, end: Array, floor: float, height: float, rng: np.random.Generator, textures: TextureSource
 ) -> Mesh:
-    """Cloth that hangs in waves from ``start`` to ``end`` (2,) m along a wall."""
+    """Draw cloth that hangs in waves from ``start`` to ``end`` (2,) m along a wall."""
     count = 120
     share = np.linspace(0, 1, count)
     along = end - start
@@ -130,7 +130,7 @@ def curtain(
 def caregiver_arm(
     target: Array, towards: Array, scale: float, rng: np.random.Generator, textures: TextureSource
 ) -> list[Mesh]:
-    """A grown-up's hand at ``target`` (3,) m that comes from the direction ``towards`` (3,), arm and trunk, as tubes."""
+    """Draw a grown-up's hand at ``target`` (3,) m that comes from the direction ``towards`` (3,), arm and trunk, as tubes."""
     out = np.asarray(towards, dtype=np.float64) / np.linalg.norm(towards)
     side = np.cross(out, [0.0, 0.0, 1.0])
     side = side / max(float(np.linalg.norm(side)), 1e-9)
@@ -190,7 +190,7 @@ class Room:
 
 
 def plan_room(place: Place, inside: Array, rng: np.random.Generator) -> Room:
-    """A room that holds the place and the points (N, 3) m, the camera among them; beds may stand at a wall."""
+    """Draw a room that holds the place and the points (N, 3) m, the camera among them; beds may stand at a wall."""
     turn = place.turn if place.size is not None and rng.random() < 0.8 else rng.uniform(-np.pi, np.pi)
     turned = Rotation.from_euler("z", -turn)
     spots = turned.apply(inside)[:, :2]
@@ -208,7 +208,7 @@ def plan_room(place: Place, inside: Array, rng: np.random.Generator) -> Room:
 
 
 def build_room(room: Room, place: Place, rng: np.random.Generator, textures: TextureSource) -> list[Mesh]:
-    """Floor, walls and what belongs to them."""
+    """Draw floor, walls and what belongs to them."""
     floor, metres = surface_material(place.floor_surface, rng, textures)
     meshes = [_plane(room, room.low, room.high).mesh("room", floor, metres)]
     if place.kind.outdoors:
@@ -237,7 +237,7 @@ def _into_world(room: Room, mesh: Mesh) -> Mesh:
 
 
 def _corners(room: Room) -> Array:
-    """The four corners (4, 2) m in the room's axes, counterclockwise from above."""
+    """Return the four corners (4, 2) m in the room's axes, counterclockwise from above."""
     (x0, y0), (x1, y1) = room.low, room.high
     return np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]])
 

@@ -34,7 +34,7 @@ from infantsynth.spec import BodyInScene, SceneSpec, vertex_normals
 Array = np.ndarray
 
 _GROWN = 1.9  # size of mats and quilts for adults, of those for infants
-_SMALL = 320  # px, longer side of pictures that need only half the textures
+_SMALL = 320  # px, longer side of images that need only half the textures
 _TRIES = 12  # poses that are laid down until one rests well
 _CHANCES = {"supine": 0.34, "prone": 0.2, "side": 0.13, "sitting": 0.17, "crawling": 0.1, "standing": 0.06}
 _ADULT_CHANCES = {"standing": 0.45, "sitting": 0.25, "supine": 0.14, "prone": 0.06, "side": 0.1}
@@ -44,12 +44,12 @@ _VIEWS = 8  # cameras and furnishings that are tried until the person is well se
 
 @lru_cache(maxsize=4)
 def fit_pool(path: Path, body: BodyModel) -> FitPool:
-    """The fits at a path, read once."""
+    """Return the fits at a path, read once."""
     return from_fits(path, body)
 
 
 def draw_posture(body: BodyModel, options: SceneOptions, rng: np.random.Generator) -> str:
-    """One of the wanted postures, the common ones more often."""
+    """Draw one of the wanted postures, the common ones more often."""
     adult = body.name == "adult"
     chances = _ADULT_CHANCES if adult else _CHANCES
     wanted = options.postures or (ADULT_POSTURES if adult else tuple(chances))
@@ -60,7 +60,7 @@ def draw_posture(body: BodyModel, options: SceneOptions, rng: np.random.Generato
 def draw_shape(
     body: BodyModel, options: SceneOptions, posture: str, rng: np.random.Generator
 ) -> tuple[Array, float | None]:
-    """Betas (K,) and the age in months where the body has one; who sits, crawls or stands is old enough for it."""
+    """Draw betas (K,) and the age in months where the body has one; who sits, crawls or stands is old enough for it."""
     months_to_betas = getattr(body, "months_to_betas", None)
     if months_to_betas is None:
         return np.clip(rng.normal(0, 0.8, body.num_betas), -2, 2), None
@@ -75,7 +75,7 @@ def draw_shape(
 def draw_pose(
     body: BodyModel, options: SceneOptions, posture: str, rng: np.random.Generator
 ) -> tuple[PoseSample, Array | None]:
-    """A pose from the fits or an authored one, and the betas of the fit."""
+    """Draw a pose from the fits or an authored one, and the betas of the fit."""
     if options.fits is not None and rng.random() < options.fit_share:
         drawn = fit_pool(options.fits, body).draw(body, rng, options.fit_noise, (posture,))
         if drawn is not None:
@@ -148,18 +148,18 @@ def clothe(
     textures: TextureSource,
     size: int = TEXTURE_SIZE,
 ) -> Dressed:
-    """Clothes, hair and skin of a posed body, with textures of ``size`` px."""
+    """Draw clothes, hair and skin of a posed body, with textures of ``size`` px."""
     shape, turns, skin = (a.astype(np.float32) for a in (betas, pose, vertices))
     return dress(body, shape, turns, skin, rng, textures, size)
 
 
-def texture_side(picture: tuple[int, int]) -> int:
-    """Side of the textures for pictures of a size, px: a step of two follows the pictures, as the look depends on it."""
-    return TEXTURE_SIZE // 2 if max(picture) <= _SMALL else TEXTURE_SIZE
+def texture_side(image: tuple[int, int]) -> int:
+    """Return side of the textures for images of a size, px: a step of two follows the images, as the look depends on it."""
+    return TEXTURE_SIZE // 2 if max(image) <= _SMALL else TEXTURE_SIZE
 
 
 def in_scene(body: BodyModel, posed: PosedBody, betas: Array, pose: Array, transl: Array) -> BodyInScene:
-    """What labels are read from."""
+    """Return what labels are read from."""
     return BodyInScene(
         posed.vertices,
         vertex_normals(posed.vertices, body.faces),
@@ -174,7 +174,7 @@ def in_scene(body: BodyModel, posed: PosedBody, betas: Array, pose: Array, trans
 
 
 def record(sample: PoseSample, months: float | None) -> dict[str, Any]:
-    """What is known of the person, ready for JSON."""
+    """Return what is known of the person, ready for JSON."""
     return {
         "posture": sample.posture,
         "pose": sample.source,
@@ -184,24 +184,24 @@ def record(sample: PoseSample, months: float | None) -> dict[str, Any]:
 
 @lru_cache(maxsize=4)
 def texture_source(folder: Path | None) -> TextureSource:
-    """The user's textures, listed once; procedural ones without a folder."""
+    """Return the user's textures, listed once; procedural ones without a folder."""
     return TextureSource(folder)
 
 
 @lru_cache(maxsize=4)
 def light_source(folder: Path) -> LightSource:
-    """The user's environment pictures, listed once."""
+    """Return the user's environment images, listed once."""
     return LightSource(folder)
 
 
 @lru_cache(maxsize=4)
 def background_source(folder: Path) -> surroundings.BackgroundSource:
-    """The user's background pictures, listed once."""
+    """Return the user's background images, listed once."""
     return surroundings.BackgroundSource(folder)
 
 
 def sample_scene(body: BodyModel, seed: int, options: SceneOptions) -> SceneSpec:
-    """Draw everything of one picture; it depends on nothing but the body, the seed and the options.
+    """Draw everything of one image; it depends on nothing but the body, the seed and the options.
 
     Raises DataError when a folder of the options is missing or holds nothing usable.
     """
@@ -211,7 +211,7 @@ def sample_scene(body: BodyModel, seed: int, options: SceneOptions) -> SceneSpec
 
 
 def part_streams(seed: int) -> dict[str, np.random.Generator]:
-    """The random streams of a scene, one for each of its parts, from their beginning."""
+    """Return the random streams of a scene, one for each of its parts, from their beginning."""
     streams = np.random.SeedSequence(seed).spawn(len(_PARTS))
     return {name: np.random.default_rng(stream) for name, stream in zip(_PARTS, streams, strict=True)}
 
@@ -278,7 +278,7 @@ def _room_scene(body: BodyModel, options: SceneOptions, rngs: dict[str, np.rando
 
 
 def _best_seen(view: Callable[[int], SceneSpec]) -> SceneSpec:
-    """The first view, of those with numbers from 0, that shows the person well, or the best of some."""
+    """Return the first view, of those with numbers from 0, that shows the person well, or the best of some."""
     best: tuple[float, SceneSpec] | None = None
     for draws in range(_VIEWS):
         spec = view(draws)

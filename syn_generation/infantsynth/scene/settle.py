@@ -1,4 +1,4 @@
-"""Lay a posed body on flat ground: it rests on enough points, floats nowhere and sinks no deeper than allowed."""
+"""Lay a posed body on flat ground: on enough points, floating nowhere, sinking no deeper than allowed."""
 
 from dataclasses import dataclass, replace
 
@@ -111,7 +111,7 @@ def _forces(sample: PoseSample, ground: Ground, scale: float) -> Forces:
 
 
 def _tone(joint: str, sample: PoseSample) -> float:
-    """Stiffness of a moving joint of a 0.7 m body."""
+    """Return stiffness of a moving joint of a 0.7 m body."""
     side, _, name = joint.partition("_")
     if side not in ("left", "right"):
         group = "neck" if joint in ("neck", "head") else "trunk"
@@ -172,7 +172,7 @@ class PosedBody:
 
 
 def pose_body(body: BodyModel, betas: Array, pose: Array, transl: Array) -> PosedBody:
-    """The body's own forward as plain arrays."""
+    """Return the body's own forward as plain arrays."""
     with torch.no_grad():
         arguments = [torch.as_tensor(a[None], dtype=torch.float32) for a in (betas, pose, transl)]
         output = body(*arguments)
@@ -182,7 +182,7 @@ def pose_body(body: BodyModel, betas: Array, pose: Array, transl: Array) -> Pose
 
 
 def margin(supports: Array, centre: Array) -> float:
-    """How far a point (2,) lies inside the convex outline of points (N, 2), m; negative outside, -inf for < 3."""
+    """Measure how far a point (2,) lies inside the convex outline of points (N, 2), m; negative outside, -inf for < 3."""
     if len(supports) < 3:
         return -np.inf
     outline = cv2.convexHull(supports.astype(np.float32))
@@ -190,7 +190,7 @@ def margin(supports: Array, centre: Array) -> float:
 
 
 def keeps_posture(settled: Settled, parts: Array) -> bool:
-    """Whether the body still lies, sits or stands as its posture says after it came to rest. parts: (V,) of the body."""
+    """Check whether the body still lies, sits or stands as its posture says after it came to rest. parts: (V,) of the body."""
     posture = settled.sample.posture
     left, back, up = Rotation.from_rotvec(settled.pose[0]).as_matrix()[2]
     if posture in _UPRIGHT_SHARE:
@@ -206,7 +206,7 @@ def keeps_posture(settled: Settled, parts: Array) -> bool:
 
 
 def badness(settled: Settled, parts: Array) -> float:
-    """How badly a body rests, 0 when all is well: weight outside its support, posture lost, limbs in each other."""
+    """Measure how badly a body rests, 0 when all is well: weight outside its support, posture lost, limbs in each other."""
     lost = 0.0 if keeps_posture(settled, parts) else 1.0
     return lost + max(-settled.margin, 0.0) + 10 * max(settled.depth - DEEPEST * settled.scale, 0.0)
 
@@ -242,14 +242,14 @@ def measure_flesh(body: BodyModel, chain: Chain) -> Flesh:
 
 
 def _median(values: Array, weights: Array) -> float:
-    """Weighted median of values (N,)."""
+    """Return weighted median of values (N,)."""
     order = np.argsort(values)
     total = np.cumsum(weights[order])
     return float(values[order[np.searchsorted(total, total[-1] / 2)]])
 
 
 def _middle(points: Array, height: float) -> Array:
-    """Middle line (2,) m of one half of a trunk at a height, drawn in towards the body's middle, from its skin."""
+    """Return middle line (2,) m of one half of a trunk at a height, drawn in towards the body's middle, from its skin."""
     near = np.abs(points[:, 2] - height) <= np.quantile(np.abs(points[:, 2] - height), 0.35)
     low, high = points[near, 1].min(), points[near, 1].max()
     return np.array([_ASIDE * points[near, 0].mean(), (low + high) / 2])

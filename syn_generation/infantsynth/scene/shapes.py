@@ -25,16 +25,16 @@ class Shape:
     smooth: bool = True
 
     def moved(self, shift: Array | Sequence[float], turn: Rotation | None = None) -> "Shape":
-        """Turned about the origin, then shifted by (3,) m."""
+        """Turn the shape about the origin, then shift it by (3,) m."""
         turned = self.vertices if turn is None else turn.apply(self.vertices)
         return replace(self, vertices=turned + np.asarray(shift))
 
     def scaled(self, factors: Array | float) -> "Shape":
-        """Stretched about the origin by one factor or three."""
+        """Stretch the shape about the origin by one factor or three."""
         return replace(self, vertices=self.vertices * factors, uv=self.uv * float(np.mean(factors)))
 
     def mesh(self, kind: str, material: Material, metres: float = 1.0) -> Mesh:
-        """As a mesh of the scene; ``metres``: side of the material's tile."""
+        """Make a mesh of the scene; ``metres``: side of the material's tile."""
         return Mesh(
             kind,
             self.vertices.astype(np.float32),
@@ -46,7 +46,7 @@ class Shape:
 
 
 def joined(shapes: list[Shape]) -> Shape:
-    """Several shapes as one."""
+    """Join several shapes into one."""
     starts = np.cumsum([0] + [len(s.vertices) for s in shapes[:-1]])
     return Shape(
         np.concatenate([s.vertices for s in shapes]),
@@ -57,7 +57,7 @@ def joined(shapes: list[Shape]) -> Shape:
 
 
 def lattice(rows: int, columns: int) -> Array:
-    """Faces (2 (rows - 1) (columns - 1), 3) of a grid of vertices, row by row.
+    """Return faces (2 (rows - 1) (columns - 1), 3) of a grid of vertices, row by row.
 
     They look along the cross product of the direction of growing rows with that of growing columns.
     """
@@ -67,7 +67,7 @@ def lattice(rows: int, columns: int) -> Array:
 
 
 def surface(points: Array, smooth: bool = True) -> Shape:
-    """A grid of points (R, C, 3) m as a surface; uv are the lengths along its middle row and column."""
+    """Return a grid of points (R, C, 3) m as a surface; uv are the lengths along its middle row and column."""
     rows, columns = points.shape[:2]
     down = np.linalg.norm(np.diff(points[:, columns // 2], axis=0), axis=1)
     along = np.linalg.norm(np.diff(points[rows // 2], axis=0), axis=1)
@@ -77,7 +77,7 @@ def surface(points: Array, smooth: bool = True) -> Shape:
 
 
 def revolved(profile: Array, count: int = 32) -> Shape:
-    """A profile (P, 2) of radius and height m, from the bottom up, turned about z."""
+    """Return a profile (P, 2) of radius and height m, from the bottom up, turned about z."""
     angle = np.linspace(0, 2 * np.pi, count + 1)
     radius, height = profile[:, 0:1], np.broadcast_to(profile[:, 1:2], (len(profile), count + 1))
     points = np.stack([radius * np.cos(angle), radius * np.sin(angle), height], axis=-1)
@@ -85,13 +85,13 @@ def revolved(profile: Array, count: int = 32) -> Shape:
 
 
 def sphere(radius: float, count: int = 24) -> Shape:
-    """About the origin."""
+    """Build a sphere about the origin."""
     angle = np.linspace(-np.pi / 2, np.pi / 2, count // 2 + 1)
     return revolved(radius * np.stack([np.cos(angle), np.sin(angle)], axis=1), count)
 
 
 def ring(radius: float, thickness: float, count: int = 36) -> Shape:
-    """A torus about z: radius of its middle line and of its tube, m."""
+    """Return a torus about z: radius of its middle line and of its tube, m."""
     around, across = np.linspace(0, 2 * np.pi, count + 1), np.linspace(0, 2 * np.pi, count // 2 + 1)
     reach = radius + thickness * np.cos(across)
     points = np.stack(
@@ -106,7 +106,7 @@ def ring(radius: float, thickness: float, count: int = 36) -> Shape:
 
 
 def cushion(size: Array, roundness: float, count: int = 24) -> Shape:
-    """A superellipsoid of size (3,) m about the origin: roundness 1 an ellipsoid, 0.2 nearly a box."""
+    """Return a superellipsoid of size (3,) m about the origin: roundness 1 an ellipsoid, 0.2 nearly a box."""
     longitude, latitude = (
         np.linspace(-np.pi, np.pi, 2 * count + 1),
         np.linspace(-np.pi / 2, np.pi / 2, count + 1),
@@ -127,7 +127,7 @@ def cushion(size: Array, roundness: float, count: int = 24) -> Shape:
 
 
 def box(size: Array) -> Shape:
-    """A cuboid of size (3,) m about the origin with sharp edges; uv in m on each side."""
+    """Return a cuboid of size (3,) m about the origin with sharp edges; uv in m on each side."""
     sides = []
     for axis in range(3):
         for sign in (-1.0, 1.0):
@@ -141,7 +141,7 @@ def box(size: Array) -> Shape:
 
 
 def tube(path: Array, radius: Array | float, count: int = 12) -> Shape:
-    """A round tube along points (N, 3) m with radius (N,) or one, m, closed by round caps."""
+    """Return a round tube along points (N, 3) m with radius (N,) or one, m, closed by round caps."""
     radius = np.broadcast_to(np.asarray(radius, dtype=np.float64), len(path))
     first, last = path[0] - path[1], path[-1] - path[-2]
     caps = np.linspace(np.pi / 2, 0, 5)[:-1]
@@ -167,7 +167,7 @@ def tube(path: Array, radius: Array | float, count: int = 12) -> Shape:
 
 
 def surface_material(kind: str, rng: np.random.Generator, textures: TextureSource) -> tuple[Material, float]:
-    """A material for a kind of surface (see ``appearance.KINDS``), and the side of its tile in m."""
+    """Draw a material for a kind of surface (see ``appearance.KINDS``), and the side of its tile in m."""
     _, swatch = textures.swatch(kind, rng, _SIZE.get(kind, 320))
     return Material(
         swatch.color, swatch.roughness, _GLOSS.get(kind, 0.2), swatch.sheen, swatch.relief
@@ -177,12 +177,12 @@ def surface_material(kind: str, rng: np.random.Generator, textures: TextureSourc
 def plain(
     color: Sequence[float] | Array, roughness: float = 0.5, specular: float = 0.4, sheen: float = 0.0
 ) -> Material:
-    """One colour, sRGB (3,) 0..1."""
+    """Return one colour, sRGB (3,) 0..1."""
     return Material(np.clip(np.asarray(color, dtype=np.float32), 0.02, 0.98), roughness, specular, sheen)
 
 
 def toy_color(rng: np.random.Generator) -> Array:
-    """Plastic, painted wood or plush: bright, pastel or natural, sRGB (3,)."""
+    """Draw plastic, painted wood or plush: bright, pastel or natural, sRGB (3,)."""
     style = rng.random()
     hue = rng.random()
     angles = 2 * np.pi * (hue + np.array([0.0, 1 / 3, 2 / 3]))

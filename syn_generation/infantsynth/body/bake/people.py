@@ -67,7 +67,7 @@ class Growth:
 
 
 def growth_at(months: float, girl: float = 0.5, deviations: Array | None = None) -> Growth:
-    """The size at an age of 0 to 12 months; ``girl`` 0..1 blends boys into girls.
+    """Return the size at an age of 0 to 12 months; ``girl`` 0..1 blends boys into girls.
 
     deviations (3,): how many standard deviations length, mass and head lie over the median; default none.
     """
@@ -79,7 +79,7 @@ def growth_at(months: float, girl: float = 0.5, deviations: Array | None = None)
 
 
 def growth_deviations(rng: np.random.Generator, limit: float = 2.0) -> Array:
-    """Deviations (3,) of one infant, drawn together and kept within the limit."""
+    """Draw deviations (3,) of one infant, drawn together and kept within the limit."""
     return np.clip(np.linalg.cholesky(_TOGETHER) @ rng.standard_normal(3), -limit, limit)
 
 
@@ -89,12 +89,12 @@ def _median(name: str, months: float, girl: float) -> float:
 
 
 def median_adult() -> dict[str, float]:
-    """The phenotype in the middle, between women and men."""
+    """Return the phenotype in the middle, between women and men."""
     return _phenotype(0.70, 0.5, 0.5, 0.5, _HEIGHT, 0.5, np.full(3, 1 / 3))
 
 
 def draw_adult(rng: np.random.Generator) -> dict[str, float]:
-    """A phenotype: age, gender, build, height, proportions and ancestry drawn apart."""
+    """Draw a phenotype: age, gender, build, height, proportions and ancestry drawn apart."""
     muscle, weight, proportions = np.clip(0.5 + 0.17 * rng.standard_normal(3), 0.05, 0.95)
     height = _HEIGHT + _HEIGHT_SPREAD * np.clip(rng.standard_normal(), -2.5, 2.5)
     gender, ancestry = rng.beta(0.6, 0.6), rng.dirichlet([0.5, 0.5, 0.5])
@@ -102,7 +102,7 @@ def draw_adult(rng: np.random.Generator) -> dict[str, float]:
 
 
 def build_adult(source: Source, rig: Rig, phenotype: dict[str, float]) -> tuple[Array, Array]:
-    """Vertices (V, 3) and joints (J, 3) in m of this adult, standing at rest."""
+    """Build vertices (V, 3) and joints (J, 3) in m of this adult, standing at rest."""
     vertices, heads = source.rest(**phenotype)
     return vertices, heads[list(rig.heads)]
 
@@ -144,12 +144,12 @@ class Person:
 
 
 def median_infant(months: float) -> Person:
-    """The infant in the middle, between girls and boys."""
+    """Return the infant in the middle, between girls and boys."""
     return Person(months, 0.5, growth_at(months))
 
 
 def draw_infant(rng: np.random.Generator, months: float | None = None) -> Person:
-    """An infant of this age, or of any, with the variety of the WHO's children in size."""
+    """Draw an infant of this age, or of any, with the variety of the WHO's children in size."""
     age = float(rng.uniform(0, 12)) if months is None else months
     girl = float(rng.uniform())
     ancestry = rng.dirichlet([0.5, 0.5, 0.5])
@@ -167,7 +167,7 @@ def draw_infant(rng: np.random.Generator, months: float | None = None) -> Person
 
 
 def build_infant(source: Source, rig: Rig, person: Person) -> tuple[Array, Array]:
-    """Vertices (V, 3) and joints (J, 3) in m of this infant, standing at rest."""
+    """Build vertices (V, 3) and joints (J, 3) in m of this infant, standing at rest."""
     vertices, heads = source.rest(
         age=float(np.interp(person.months, (0, 12), (0.0, 0.02))),
         gender=person.girl,
@@ -203,13 +203,13 @@ def _proportioned(
 
 
 def _skull_edges(source: Source, rig: Rig) -> Array:
-    """The edges of the head's skin, without ears and what lies inside."""
+    """Return the edges of the head's skin, without ears and what lies inside."""
     inside = sum(source.regions[name] for name in ("ears", "eyes", "mouth", "tongue"))
     return edges_among(source.faces, (rig.weights[:, rig.joint("head")] > 0.5) & (inside < 0.3))
 
 
 def _fattened(source: Source, rig: Rig, vertices: Array, joints: Array, target: float) -> Array:
-    """The body with as much fat as makes it weigh its mass: Newton's method, as mass is smooth in fat."""
+    """Return the body with as much fat as makes it weigh its mass: Newton's method, as mass is smooth in fat."""
     eyes = (source.keypoints[1:3] @ vertices).mean(axis=0)
     lips = source.regions["lips"] > 0.5
     offsets = fat_offsets(rig, vertices, joints, source.faces, eyes, vertices[lips].mean(axis=0))

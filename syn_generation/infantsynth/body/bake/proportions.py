@@ -32,18 +32,18 @@ _ROUNDS = 25  # of smoothing over neighbours, so that creases do not fold over
 
 
 def height(vertices: Array) -> float:
-    """Extent of vertices (V, 3) along z, m: the length of a body that stands at rest."""
+    """Return extent of vertices (V, 3) along z, m: the length of a body that stands at rest."""
     return float(np.ptp(vertices[:, 2]))
 
 
 def mass(vertices: Array, faces: Array) -> float:
-    """Mass in kg of the closed surface of vertices (V, 3) in m and faces (F, 3)."""
+    """Return mass in kg of the closed surface of vertices (V, 3) in m and faces (F, 3)."""
     a, b, c = (vertices[faces[:, corner]].astype(np.float64) for corner in range(3))
     return float(abs(np.einsum("fc,fc->", np.cross(a, b), c)) / 6 * DENSITY)
 
 
 def girth(vertices: Array, edges: Array, origin: Array, normal: Array) -> float:
-    """What a tape shows that is drawn tight around edges (E, 2) in the plane of origin and normal (3,), m; 0: none."""
+    """Return what a tape shows that is drawn tight around edges (E, 2) in the plane of origin and normal (3,), m; 0: none."""
     normal = normal / np.linalg.norm(normal)
     over = (vertices - origin) @ normal
     first, second = over[edges[:, 0]], over[edges[:, 1]]
@@ -58,14 +58,14 @@ def girth(vertices: Array, edges: Array, origin: Array, normal: Array) -> float:
 
 
 def edges_among(faces: Array, chosen: Array) -> Array:
-    """The edges (E, 2) of faces (F, 3) whose both ends are in the mask ``chosen`` (V,)."""
+    """Return the edges (E, 2) of faces (F, 3) whose both ends are in the mask ``chosen`` (V,)."""
     pairs = face_edges(faces)
     unique: Array = np.unique(np.sort(pairs, axis=1), axis=0)
     return unique[chosen[unique].all(axis=1)]
 
 
 def head_girth(vertices: Array, edges: Array, brow: float) -> float:
-    """The greatest horizontal girth of the head above its brow, m.
+    """Return the greatest horizontal girth of the head above its brow, m.
 
     edges (E, 2): of the head's skin without the ears; brow: z in m over which the tape may lie.
     """
@@ -75,7 +75,7 @@ def head_girth(vertices: Array, edges: Array, brow: float) -> float:
 
 
 def _perimeter_of_hull(points: Array) -> float:
-    """Perimeter of the convex hull of points (N, 2): support of many directions, exact to some 1e-4."""
+    """Return perimeter of the convex hull of points (N, 2): support of many directions, exact to some 1e-4."""
     angle = np.linspace(0, 2 * np.pi, 720, endpoint=False)
     support = (points @ np.stack([np.cos(angle), np.sin(angle)])).max(axis=0)
     return float(support.mean() * 2 * np.pi)  # Cauchy: perimeter = mean width times pi
@@ -117,18 +117,18 @@ BONES = {"hip": (0.185, 0.205), "knee": (0.158, 0.172), "shoulder": (0.158, 0.16
 
 
 def bone_targets(months: float) -> dict[str, float]:
-    """Length of the bones below hip, knee, shoulder and elbow, as a part of the body's length."""
+    """Return length of the bones below hip, knee, shoulder and elbow, as a part of the body's length."""
     return {name: float(np.interp(months, (0, 12), ends)) for name, ends in BONES.items()}
 
 
 def bone_length(rig: Rig, joints: Array, name: str) -> float:
-    """Mean length of the left and right bone that starts at this joint, m."""
+    """Return mean length of the left and right bone that starts at this joint, m."""
     ends = [(f"{side}_{name}", _ENDS[f"{side}_{name}"]) for side in ("left", "right")]
     return float(np.mean([np.linalg.norm(joints[rig.joint(a)] - joints[rig.joint(b)]) for a, b in ends]))
 
 
 def scale_segments(rig: Rig, vertices: Array, joints: Array, segments: Segments) -> tuple[Array, Array]:
-    """Vertices (V, 3) and joints (J, 3) of the body whose segments are this much longer and thicker."""
+    """Return vertices (V, 3) and joints (J, 3) of the body whose segments are this much longer and thicker."""
     maps = np.zeros((len(rig.names), 3, 3))
     placed = joints.copy()
     for index, (name, parent) in enumerate(zip(rig.names, rig.parents, strict=True)):
@@ -160,7 +160,7 @@ _UPRIGHT = ("pelvis", "spine1", "spine2", "spine3", "neck")
 
 
 def fat_offsets(rig: Rig, vertices: Array, joints: Array, faces: Array, eyes: Array, mouth: Array) -> Array:
-    """Where one unit of fat carries each vertex, (V, 3) m.
+    """Find where one unit of fat carries each vertex, (V, 3) m.
 
     vertices (V, 3), joints (J, 3) m at rest; eyes, mouth (3,) m: where they are, to find the cheeks.
     """
