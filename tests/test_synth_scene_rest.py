@@ -9,10 +9,11 @@ from synth_scene import deepest
 
 from infantsynth.poses.authored import sample_pose
 from infantsynth.poses.library import POSTURES
+from infantsynth.scene.flesh import State
 from infantsynth.scene.places import ADULT_POSTURES, SceneOptions
 from infantsynth.scene.sample import hold_up, lay_down
-from infantsynth.scene.settle import DEEPEST, Settled, badness, margin, measure_flesh, pose_body
-from infantsynth.scene.statics import Chain, Equilibrium, Forces, State, to_segments
+from infantsynth.scene.settle import DEEPEST, Settled, badness, margin, pose_body
+from infantsynth.scene.statics import Chain, Equilibrium, Forces, measure_flesh, to_segments
 
 CASES = [(body, posture) for body in ("infant", "smpl") for posture in POSTURES]
 CASES += [("adult", posture) for posture in ADULT_POSTURES]
@@ -149,3 +150,13 @@ def test_capsules_fill_the_body():
     assert np.quantile(outside, 0.9) < 0.03 and outside.max() < 0.05  # m: nothing deep is left open
     depth, *_ = flesh.depths(chain, chain.place(chain.angles_of(np.zeros_like(chain.pose)), np.eye(3), np.zeros(3)), flesh.room(chain))  # fmt: skip
     assert depth.max() < 1e-9  # a body at rest is not in itself
+
+
+def test_sitters_do_not_fold_over_their_legs():
+    body, options = body_named("infant"), SceneOptions(size=(160, 120), postures=("sitting",))
+    leans = []
+    for seed in range(8):
+        joints = lay_down(body, options, np.random.default_rng(seed)).settled.keypoints
+        trunk = joints[[5, 6]].mean(axis=0) - joints[[11, 12]].mean(axis=0)
+        leans.append(np.degrees(np.arccos(trunk[2] / np.linalg.norm(trunk))))
+    assert np.median(leans) < 25 and max(leans) < 60  # it was 46 when loose hips let the trunk fall

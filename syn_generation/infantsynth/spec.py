@@ -1,6 +1,7 @@
 """Describe one image as plain arrays: camera, surfaces, lights and body."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ class Camera:
     width: int
     height: int
 
-    @property
+    @cached_property
     def centre(self) -> Array:
         """Where the camera stands in the world, (3,) m."""
         return -self.rotation.T @ self.translation

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -62,17 +63,17 @@ class Anatomy:
     eyes: tuple[Array, Array] | None
     face: Array
 
-    @property
+    @cached_property
     def scale(self) -> float:
         """Size against an infant of INFANT_LENGTH."""
         return self.length / INFANT_LENGTH
 
-    @property
+    @cached_property
     def adult(self) -> bool:
         """Whether the body is that of a grown-up."""
         return self.length > 1.2
 
-    @property
+    @cached_property
     def cloth_scale(self) -> float:
         """Factor on folds and looseness: they grow less than the body does."""
         return float(np.sqrt(self.scale))

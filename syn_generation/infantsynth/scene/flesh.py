@@ -216,3 +216,21 @@ def _neighbours(first: str, second: str) -> bool:
 def _split(part: str) -> tuple[str, str]:
     side, _, limb = part.partition("_")
     return (side, limb) if side in ("left", "right") else ("", part)
+
+
+@dataclass(frozen=True)
+class Posed:
+    """World rotations (J, 3, 3) and positions (J, 3) m of the joints, and the skin points (P, 3) m."""
+
+    rotations: Array
+    joints: Array
+    points: Array
+
+
+@dataclass(frozen=True)
+class State:
+    """Angles (M, 3) rad, root rotation (3, 3), root position (3,) m."""
+
+    angles: Array
+    root: Array
+    position: Array

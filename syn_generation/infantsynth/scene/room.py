@@ -1,6 +1,7 @@
 """Build the room or garden: floor, walls, furniture, a caregiver's arm."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -183,7 +184,7 @@ class Room:
     turn: float
     floor: float
 
-    @property
+    @cached_property
     def rotation(self) -> Rotation:
         """From the room's axes to the world's."""
         return Rotation.from_euler("z", self.turn)

@@ -9,9 +9,9 @@ from scipy.spatial.transform import Rotation
 
 from infantsynth.body import PART_NAMES, BodyModel
 from infantsynth.poses.authored import PoseSample
-from infantsynth.scene.flesh import MOVING, limb_capsules, touching_ground, vertex_areas
+from infantsynth.scene.flesh import MOVING, State, touching_ground
 from infantsynth.scene.places import Ground
-from infantsynth.scene.statics import Chain, Equilibrium, Flesh, Forces, State, to_segments
+from infantsynth.scene.statics import Chain, Equilibrium, Flesh, Forces, measure_flesh
 
 Array = np.ndarray
 
@@ -35,10 +35,6 @@ _ALONE = ("sitting",)  # must then rest with nothing that holds them
 _FINE = 15  # steps of the fine search
 _UPRIGHT_SHARE = {"sitting": 0.6, "standing": 0.75}  # least share of the trunk's length that is upright
 _CLEARANCE = 0.03  # m that head and trunk of a crawling body of 0.7 m are above the ground
-_SHALLOW = 0.88  # radius of a capsule as share of the median distance of its skin: soft parts may be pressed
-# of the head's length, and of the way from wrist or ankle to the middle of hand or foot
-_LONG, _TO_TIP = (0.14, 1.5)
-_ASIDE = 0.65  # of the mean distance of a trunk's half from the middle: where the line inside that half lies
 DEEPEST = 0.005  # m of a 0.7 m body that skin may be in the capsule of another limb
 _ENDS = 0.4  # wrists and ankles are this much softer than the rest of a limb
 
@@ -209,47 +205,3 @@ def badness(settled: Settled, parts: Array) -> float:
     """Measure how badly a body rests, 0 when all is well: weight outside its support, posture lost, limbs in each other."""
     lost = 0.0 if keeps_posture(settled, parts) else 1.0
     return lost + max(-settled.margin, 0.0) + 10 * max(settled.depth - DEEPEST * settled.scale, 0.0)
-
-
-def measure_flesh(body: BodyModel, chain: Chain) -> Flesh:
-    """Measure the radii from the skin at rest; hands, feet and head reach to the middle of their skin."""
-    capsules = limb_capsules(body)
-    start, end = chain.rest_joints[capsules.start].copy(), chain.rest_joints[capsules.end].copy()
-    radius = np.empty(len(start))
-    areas = vertex_areas(chain.rest_vertices, body.faces)
-    hip, head, trunk = body.joint("left_hip"), PART_NAMES.index("head"), PART_NAMES.index("trunk")
-    for c, part in enumerate(capsules.part):
-        chosen = body.parts == part
-        if capsules.half[c]:
-            chosen &= chain.rest_vertices[:, 0] * capsules.half[c] > 0
-        elif capsules.start[c] == hip and part == trunk:
-            chosen &= chain.rest_vertices[:, 2] < start[c, 2]
-        elif part == head:
-            chosen &= chain.rest_vertices[:, 2] > start[c, 2]  # without the neck
-        points, weights = chain.rest_vertices[chosen], areas[chosen]
-        if capsules.half[c]:
-            start[c, :2], end[c, :2] = _middle(points, start[c, 2]), _middle(points, end[c, 2])
-        elif capsules.start[c] == capsules.end[c]:
-            middle = weights @ points / weights.sum()
-            if part == head:  # longer than it is wide
-                length = np.array([0.0, _LONG * np.ptp(points[:, 1]), 0.0])
-                start[c], end[c] = middle - length, middle + length
-            else:
-                end[c] = start[c] + _TO_TIP * (middle - start[c])
-        distance, _, _ = to_segments(points, start[c : c + 1], end[c : c + 1])
-        radius[c] = _SHALLOW * _median(distance[:, 0], weights)
-    return Flesh(capsules, start, end, radius)
-
-
-def _median(values: Array, weights: Array) -> float:
-    """Return weighted median of values (N,)."""
-    order = np.argsort(values)
-    total = np.cumsum(weights[order])
-    return float(values[order[np.searchsorted(total, total[-1] / 2)]])
-
-
-def _middle(points: Array, height: float) -> Array:
-    """Return middle line (2,) m of one half of a trunk at a height, drawn in towards the body's middle, from its skin."""
-    near = np.abs(points[:, 2] - height) <= np.quantile(np.abs(points[:, 2] - height), 0.35)
-    low, high = points[near, 1].min(), points[near, 1].max()
-    return np.array([_ASIDE * points[near, 0].mean(), (low + high) / 2])

@@ -10,11 +10,24 @@ import numpy as np
 import torch
 from scipy.spatial.transform import Rotation
 
-from infantsynth.body import BodyModel
-from infantsynth.scene.flesh import LimbCapsules, Skin, joints_of, skin_of
+from infantsynth.body import PART_NAMES, BodyModel
+from infantsynth.scene.flesh import (
+    LimbCapsules,
+    Posed,
+    Skin,
+    State,
+    joints_of,
+    limb_capsules,
+    skin_of,
+    vertex_areas,
+)
 
 Array = np.ndarray
 
+_SHALLOW = 0.88  # radius of a capsule as share of the median distance of its skin: soft parts may be pressed
+# of the head's length, and of the way from wrist or ankle to the middle of hand or foot
+_LONG, _TO_TIP = (0.14, 1.5)
+_ASIDE = 0.65  # of the mean distance of a trunk's half from the middle: where the line inside that half lies
 _FLESH = 150.0  # stiffness of flesh against flesh, weights per m and skin point
 _STEPS = 40
 _VERTICAL = np.array([0.0, 0.0, 1.0])
@@ -22,24 +35,6 @@ _PLANT = 20.0  # weights per m that draw a planted part to the ground
 _SKIN = 0.001  # m: softness of the onset of contact, so that the search feels the ground before it is there
 _ENOUGH = 2e-6  # m: gain of potential energy per weight at which the search stops
 _LONGEST = np.array([0.03, 0.3])  # most that height (m) and angles (rad) change in one step
-
-
-@dataclass(frozen=True)
-class Posed:
-    """World rotations (J, 3, 3) and positions (J, 3) m of the joints, and the skin points (P, 3) m."""
-
-    rotations: Array
-    joints: Array
-    points: Array
-
-
-@dataclass(frozen=True)
-class State:
-    """Angles (M, 3) rad, root rotation (3, 3), root position (3,) m."""
-
-    angles: Array
-    root: Array
-    position: Array
 
 
 class Chain:
@@ -171,6 +166,50 @@ class Flesh:
         out = chain.derivative(posed, levers, posed.points[point], chain.skin.carried[point], along)
         inner = chain.derivative(posed, levers, axis, held, along)
         return depth[point, capsule], inner - out
+
+
+def measure_flesh(body: BodyModel, chain: Chain) -> Flesh:
+    """Measure the radii from the skin at rest; hands, feet and head reach to the middle of their skin."""
+    capsules = limb_capsules(body)
+    start, end = chain.rest_joints[capsules.start].copy(), chain.rest_joints[capsules.end].copy()
+    radius = np.empty(len(start))
+    areas = vertex_areas(chain.rest_vertices, body.faces)
+    hip, head, trunk = body.joint("left_hip"), PART_NAMES.index("head"), PART_NAMES.index("trunk")
+    for c, part in enumerate(capsules.part):
+        chosen = body.parts == part
+        if capsules.half[c]:
+            chosen &= chain.rest_vertices[:, 0] * capsules.half[c] > 0
+        elif capsules.start[c] == hip and part == trunk:
+            chosen &= chain.rest_vertices[:, 2] < start[c, 2]
+        elif part == head:
+            chosen &= chain.rest_vertices[:, 2] > start[c, 2]  # without the neck
+        points, weights = chain.rest_vertices[chosen], areas[chosen]
+        if capsules.half[c]:
+            start[c, :2], end[c, :2] = _middle(points, start[c, 2]), _middle(points, end[c, 2])
+        elif capsules.start[c] == capsules.end[c]:
+            middle = weights @ points / weights.sum()
+            if part == head:  # longer than it is wide
+                length = np.array([0.0, _LONG * np.ptp(points[:, 1]), 0.0])
+                start[c], end[c] = middle - length, middle + length
+            else:
+                end[c] = start[c] + _TO_TIP * (middle - start[c])
+        distance, _, _ = to_segments(points, start[c : c + 1], end[c : c + 1])
+        radius[c] = _SHALLOW * _median(distance[:, 0], weights)
+    return Flesh(capsules, start, end, radius)
+
+
+def _median(values: Array, weights: Array) -> float:
+    """Return weighted median of values (N,)."""
+    order = np.argsort(values)
+    total = np.cumsum(weights[order])
+    return float(values[order[np.searchsorted(total, total[-1] / 2)]])
+
+
+def _middle(points: Array, height: float) -> Array:
+    """Return middle line (2,) m of one half of a trunk at a height, drawn in towards the body's middle, from its skin."""
+    near = np.abs(points[:, 2] - height) <= np.quantile(np.abs(points[:, 2] - height), 0.35)
+    low, high = points[near, 1].min(), points[near, 1].max()
+    return np.array([_ASIDE * points[near, 0].mean(), (low + high) / 2])
 
 
 def to_segments(points: Array, start: Array, end: Array) -> tuple[Array, Array, Array]:
