@@ -11,6 +11,7 @@ from pathlib import Path
 
 from fidip.errors import FidipError
 from infantsynth.body.bake.bake import BakeOptions, bake
+from infantsynth.commands.options import adder
 
 _DATA = Path(__file__).resolve().parent / "infantsynth" / "body" / "data"
 
@@ -18,17 +19,25 @@ _DATA = Path(__file__).resolve().parent / "infantsynth" / "body" / "data"
 def main(argv: list[str] | None = None) -> int:
     """Parse, bake, say where the files are and how large."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
-    parser.add_argument("--output", type=Path, default=_DATA, help="folder of the three files (%(default)s)")
-    parser.add_argument("--people", type=int, default=400, help="drawn for each body (%(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of the draw (%(default)s)")
+    add = adder(parser)
+    add(
+        "--out",
+        "--output",
+        text="write the three files to this folder",
+        type=Path,
+        default=_DATA,
+        metavar="DIR",
+    )
+    add("--people", text="number of people drawn for each body", type=int, default=400, metavar="N")
+    add("--seed", text="seed of the draw", type=int, default=0)
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     try:
-        bake(args.output, BakeOptions(people=args.people, seed=args.seed))
+        bake(args.out, BakeOptions(people=args.people, seed=args.seed))
     except FidipError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
-    for file in sorted(args.output.glob("*.npz")):
+    for file in sorted(args.out.glob("*.npz")):
         print(f"{file}: {file.stat().st_size / 1e6:.2f} MB")
     return 0
 

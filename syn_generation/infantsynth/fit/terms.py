@@ -1,7 +1,7 @@
 """Define what a fit minimises: each term knows its cost and its Gauss-Newton model."""
 
 from dataclasses import dataclass, fields, replace
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -9,6 +9,8 @@ from torch import Tensor
 from infantsynth.fit.point_rig import PointRig, Unknowns
 from infantsynth.fit.settings import PER_UNIT, Stage
 from infantsynth.priors.capsules import Capsules, sinking
+
+T = TypeVar("T")
 
 NEAREST = 0.05  # m; a body with a keypoint nearer to the camera's plane than this is no solution
 CM = 100.0
@@ -28,6 +30,14 @@ class Term(Protocol):
     def add_normal(self, theta: Tensor, stage: Stage, gradient: Tensor, hessian: Tensor) -> None:
         """Add half the gradient to (B, P) and half the Gauss-Newton Hessian to (B, P, P), in place."""
         ...
+
+
+class Shared:
+    """A term that is the same for all persons."""
+
+    def rows(self: T, which: Tensor) -> T:
+        """Return the same: nothing here belongs to one person."""
+        return self
 
 
 @dataclass(frozen=True)
@@ -123,16 +133,12 @@ class Distance:
 
 
 @dataclass(frozen=True)
-class Shape:
+class Shape(Shared):
     """Betas' squared Mahalanobis distance from a mean (K,), with precision (K, K)."""
 
     unknowns: Unknowns
     mean: Tensor
     precision: Tensor
-
-    def rows(self, which: Tensor) -> "Shape":
-        """Return the same: nothing here belongs to one person."""
-        return self
 
     def cost(self, theta: Tensor, stage: Stage) -> Tensor:
         """Return cost (B,)."""
@@ -147,7 +153,7 @@ class Shape:
 
 
 @dataclass(frozen=True)
-class Pose:
+class Pose(Shared):
     """A pose prior's energy under the component that explains the pose best.
 
     means (M, D), precisions (M, D, D), penalties (M,), over the D unknowns of the pose.
@@ -157,10 +163,6 @@ class Pose:
     means: Tensor
     precisions: Tensor
     penalties: Tensor
-
-    def rows(self, which: Tensor) -> "Pose":
-        """Return the same: nothing here belongs to one person."""
-        return self
 
     def cost(self, theta: Tensor, stage: Stage) -> Tensor:
         """Return cost (B,)."""
@@ -182,17 +184,13 @@ class Pose:
 
 
 @dataclass(frozen=True)
-class Limits:
+class Limits(Shared):
     """Joint limits: axes (J - 1, 3, 3), lo and hi (J - 1, 3) rad of the joints below the root; per rad outside."""
 
     unknowns: Unknowns
     axes: Tensor
     lo: Tensor
     hi: Tensor
-
-    def rows(self, which: Tensor) -> "Limits":
-        """Return the same: nothing here belongs to one person."""
-        return self
 
     def cost(self, theta: Tensor, stage: Stage) -> Tensor:
         """Return cost (B,)."""
@@ -215,7 +213,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Collisions:
+class Collisions(Shared):
     """Capsules that sink into each other; a stage's ``collision`` counts per cm beyond ``slack`` m, 0 leaves it out.
 
     rig: of the capsules' ends, all first ones, then all second ones.
@@ -225,10 +223,6 @@ class Collisions:
     rig: PointRig
     capsules: Capsules
     slack: float
-
-    def rows(self, which: Tensor) -> "Collisions":
-        """Return the same: nothing here belongs to one person."""
-        return self
 
     def cost(self, theta: Tensor, stage: Stage) -> Tensor:
         """Return cost (B,)."""

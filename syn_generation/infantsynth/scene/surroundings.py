@@ -44,15 +44,21 @@ class Lighting:
         return replace(self, lights=tuple(_behind(light, viewpoint) for light in self.lights))
 
 
+def _files(folder: Path, suffixes: tuple[str, ...], what: str) -> list[Path]:
+    """List the files of a folder with some suffixes. Raises DataError where there are none."""
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in suffixes)
+    if not files:
+        raise DataError(
+            f"{folder} holds no {what} image ({', '.join(suffixes)}); leave the option out or add some"
+        )
+    return files
+
+
 class LightSource:
     """A folder of environment images (.hdr or .exr, equirectangular). Raises DataError where it holds none."""
 
     def __init__(self, folder: Path) -> None:
-        self.files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in RADIANCE_SUFFIXES)
-        if not self.files:
-            raise DataError(
-                f"{folder} holds no environment image ({', '.join(RADIANCE_SUFFIXES)}); leave the option out or add some"
-            )
+        self.files = _files(folder, RADIANCE_SUFFIXES, "environment")
 
     def draw(self, rng: np.random.Generator) -> tuple[Environment, str]:
         """Draw one of them, turned at random and brought to mean radiance 1; and its name."""
@@ -152,11 +158,7 @@ class BackgroundSource:
     """A folder of images without persons. Raises DataError where it holds none."""
 
     def __init__(self, folder: Path) -> None:
-        self.files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
-        if not self.files:
-            raise DataError(
-                f"{folder} holds no background image ({', '.join(IMAGE_SUFFIXES)}); leave the option out or add some"
-            )
+        self.files = _files(folder, IMAGE_SUFFIXES, "background")
 
     def draw(self, size: tuple[int, int], rng: np.random.Generator) -> tuple[Array, str]:
         """Draw a random part of a random image at ``size`` (width, height), RGB uint8 (H, W, 3); and its name.
