@@ -84,7 +84,7 @@ def label_keypoints(spec: SceneSpec, buffers: Buffers) -> Array:
 
 
 def skin_depth(spec: SceneSpec, buffers: Buffers) -> Array:
-    """Return depth (H, W) in m with the person undressed: of the skin below what is worn, for that hides no joint.
+    """Return the depth (H, W) in m with the person undressed: of the skin below what is worn, for that hides no joint.
 
     Everything else is moved nearer by ``CLOSE``, so that a blanket that all but touches the skin hides it.
     """
@@ -129,7 +129,7 @@ def encode_mask(mask: Array) -> dict[str, Any]:
 
 
 def depth_map(buffers: Buffers) -> Array:
-    """Return depth along the camera's axis in mm, (H, W) uint16; 0: nothing there, or farther than 65 m."""
+    """Return the depth along the camera's axis in mm, (H, W) uint16; 0: nothing there, or farther than 65 m."""
     depth = buffers.depth * _MILLIMETRES
     return np.where(
         depth < np.iinfo(np.uint16).max, np.rint(np.where(np.isfinite(depth), depth, 0)), 0
@@ -137,7 +137,7 @@ def depth_map(buffers: Buffers) -> Array:
 
 
 def part_map(spec: SceneSpec, buffers: Buffers) -> Array:
-    """Return body parts, (H, W) uint8: 0 not the person, else 1 + the part; cloth and hair have the part below them."""
+    """Return the body parts, (H, W) uint8: 0 not the person, else 1 + the part; cloth and hair have the part below them."""
     parts = np.zeros(buffers.mesh.shape, dtype=np.uint8)
     for index, mesh in enumerate(spec.meshes):
         if mesh.kind not in WORN:

@@ -121,7 +121,7 @@ def recipe_options(look: SetLook, labels: Labels, **own: Any) -> dict[str, Any]:
 
 
 def image_seed(seed: int, index: int, draw: int) -> int:
-    """Return seed of one draw of one image; JSON readers hold it exactly (below 2^53)."""
+    """Return the seed of one draw of one image; JSON readers hold it exactly (below 2^53)."""
     high, low = np.random.SeedSequence([seed, index, draw]).generate_state(2)
     return (int(high) >> 11 << 32) + int(low)
 
@@ -305,7 +305,7 @@ class ImageLook:
 
 
 def content_of(path: Path) -> str:
-    """Return number of files of a file or folder and a hash of their names, sizes and beginnings.
+    """Return the number of files of a file or folder and a hash of their names, sizes and beginnings.
 
     Raises DataError when it does not exist.
     """

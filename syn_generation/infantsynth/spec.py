@@ -27,11 +27,11 @@ class Camera:
         return -self.rotation.T @ self.translation
 
     def to_camera(self, points: Array) -> Array:
-        """Return world points (..., 3) in m to camera axes (..., 3) in m."""
+        """Convert world points (..., 3) in m to camera axes (..., 3) in m."""
         return points @ self.rotation.T + self.translation
 
     def project(self, points: Array) -> tuple[Array, Array]:
-        """Return world points (..., 3) in m to image positions (..., 2) in px and depths (...) in m along the axis.
+        """Convert world points (..., 3) in m to image positions (..., 2) in px and depths (...) in m along the axis.
 
         A point at or behind the camera's plane has no image position: NaN.
         """

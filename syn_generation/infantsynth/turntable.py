@@ -54,7 +54,7 @@ class TurntableRecipe:
             raise ConfigError("there must be 1 or more turns of each fit, and 1 when nothing is turned")
 
     def count(self) -> int:
-        """Return number of images. Raises DataError when the fits cannot be read."""
+        """Return the number of images. Raises DataError when the fits cannot be read."""
         return len(_pool(self.look.fits, self.look.body)) * self.turns
 
     def maker(self) -> Make:
@@ -133,7 +133,7 @@ def published_camera(size: tuple[int, int]) -> Camera:
 
 
 def into_world(root: Array) -> Array:
-    """Return orientation (3,) rad in the axes of ``published_camera`` as one in the world's."""
+    """Return the orientation (3,) rad in the axes of ``published_camera`` as one in the world's."""
     return (Rotation.from_matrix(_LEVEL.T) * Rotation.from_rotvec(root)).as_rotvec()
 
 

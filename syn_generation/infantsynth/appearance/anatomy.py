@@ -145,7 +145,7 @@ def _shares(names: tuple[str, ...], weights: Array) -> dict[str, Array]:
 def _along(
     rest: Array, joints: dict[str, Array], chain: tuple[str, str, str], left: Array, right: Array
 ) -> tuple[Array, float]:
-    """Return coordinate along both limbs (V,), 0 at the first joint and 1 at the third, and the limb's length."""
+    """Return the coordinate along both limbs (V,), 0 at the first joint and 1 at the third, and the limb's length."""
     coordinate = np.full(len(rest), BEYOND, dtype=np.float32)
     length = 0.0
     for side, share in (("left", left), ("right", right)):
@@ -229,7 +229,7 @@ class Placement:
     shift: Array
 
     def point(self, rest: Array) -> Array:
-        """Return points (..., 3) m of the template at rest to where they are on the posed body."""
+        """Convert points (..., 3) m of the template at rest to where they are on the posed body."""
         return self.size * np.asarray(rest) @ self.rotation.T + self.shift
 
     def direction(self, rest: Array) -> Array:

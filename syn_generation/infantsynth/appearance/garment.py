@@ -54,7 +54,7 @@ class Garment:
     bulge: float = 0.0
 
     def inside(self, anatomy: Anatomy, at: Coordinates) -> Array:
-        """Return distance from the nearest edge, m, positive on the cloth."""
+        """Return the distance from the nearest edge, m, positive on the cloth."""
         return np.minimum.reduce([edge(anatomy, at) for edge in self.edges.values()])
 
 
@@ -256,7 +256,7 @@ def _finish_edge(studio: Studio, canvas: Canvas, garment: Garment, name: str, di
 
 
 def _front(studio: Studio) -> Array:
-    """Return distance in front of the trunk's axis, m (S, S); negative behind."""
+    """Return the distance in front of the trunk's axis, m (S, S); negative behind."""
     return studio.anatomy.joints["spine2"][1] - studio.texels.rest[..., 1]
 
 

@@ -72,7 +72,7 @@ def draw_hair(anatomy: Anatomy, tone: SkinTone, rng: np.random.Generator) -> Hai
 
 
 def scalp(anatomy: Anatomy, at: Coordinates, hairline: float) -> Array:
-    """Return distance inside the hairline, m, at points of the rest pose; negative on face, ears and neck."""
+    """Return the distance inside the hairline, m, at points of the rest pose; negative on face, ears and neck."""
     face = anatomy.face
     unit = float(np.linalg.norm(face[1] - face[2]))
     eyes, ears = face[1:3].mean(axis=0), face[3:5].mean(axis=0)
@@ -196,7 +196,7 @@ def _ribbons(
 
 
 def _strand_colors(hair: Hair, rng: np.random.Generator) -> Array:
-    """Draw texture (T, T, 3): a strand a column, root at the bottom."""
+    """Draw the texture (T, T, 3): a strand a column, root at the bottom."""
     tone = 1 + rng.normal(0, 0.14, (1, _STRAND_TEXTURE, 1))
     tip = np.linspace(1.25, 0.75, _STRAND_TEXTURE)[:, None, None]  # row 0 is the tip: bleached
     return np.clip(hair.color * tone * tip, 0, 1).astype(np.float32)

@@ -109,7 +109,7 @@ def _cross(p: Array, q: Array, x: Array) -> Array:
 
 
 def unwrap(anatomy: Anatomy, faces: Array) -> tuple[Array, Array, Array]:
-    """Return body vertex (N,), coordinates (N, 2) in 0..1 and faces (F, 3) into N of a made-up texture layout.
+    """Return the body vertex (N,), coordinates (N, 2) in 0..1 and faces (F, 3) into N of a made-up texture layout.
 
     Each part of the body is seen from four sides round its axis and from both ends; faces that look the same way
     and hang together make a chart.
@@ -159,7 +159,7 @@ def _project(anatomy: Anatomy, faces: Array, part: Array) -> tuple[Array, Array]
 
 
 def _charts(faces: Array, group: Array) -> Array:
-    """Return number of the connected patch of equal ``group`` that each face belongs to, (F,)."""
+    """Return the number of the connected patch of equal ``group`` that each face belongs to, (F,)."""
     edges = np.sort(face_edges(faces), axis=1)
     owner = np.tile(np.arange(len(faces)), 3)
     order = np.lexsort((edges[:, 1], edges[:, 0]))
@@ -217,7 +217,7 @@ class Fabric:
     at: Coordinates
 
     def refine(self, positions: Array, normals: Array) -> Array:
-        """Return body vertices (V, 3) to vertices of the fabric (W, 3) on the curved surface that the normals tell."""
+        """Convert body vertices (V, 3) to vertices of the fabric (W, 3) on the curved surface that the normals tell."""
         kept, kept_normals = positions[self.old], normals[self.old]
         a, b = kept[self.ends[:, 0]], kept[self.ends[:, 1]]
         middle = (a + b) / 2

@@ -89,24 +89,24 @@ def smooth_step(low: float, high: float, x: Array) -> Array:
 
 
 def to_lab(rgb: Array) -> Array:
-    """Return SRGB (..., 3) in 0..1 to CIE Lab (..., 3), D65, L in 0..100."""
+    """Convert sRGB (..., 3) in 0..1 to CIE Lab (..., 3), D65, L in 0..100."""
     flat = np.ascontiguousarray(np.clip(rgb, 0, 1), dtype=np.float32).reshape(-1, 1, 3)
     return np.asarray(cv2.cvtColor(flat, cv2.COLOR_RGB2LAB)).reshape(np.shape(rgb))
 
 
 def to_rgb(lab: Array) -> Array:
-    """Return CIE Lab (..., 3) to sRGB (..., 3), cut to 0..1."""
+    """Convert CIE Lab (..., 3) to sRGB (..., 3), cut to 0..1."""
     flat = np.ascontiguousarray(lab, dtype=np.float32).reshape(-1, 1, 3)
     return np.clip(np.asarray(cv2.cvtColor(flat, cv2.COLOR_LAB2RGB)).reshape(np.shape(lab)), 0, 1)
 
 
 def color_distance(first: Array, second: Array) -> Array:
-    """Return distance in Lab (CIE76) between sRGB colours (..., 3)."""
+    """Return the distance in Lab (CIE76) between sRGB colours (..., 3)."""
     return np.linalg.norm(to_lab(first) - to_lab(second), axis=-1)
 
 
 def mean_color(image: Array) -> Array:
-    """Return mean of an image (..., 3) in sRGB: (3,)."""
+    """Return the mean of an image (..., 3) in sRGB: (3,)."""
     return np.asarray(image, dtype=np.float64).reshape(-1, 3).mean(axis=0)
 
 

@@ -267,11 +267,12 @@ def sew(
         band = piece.trim(trim.width * anatomy.scale - garment.edges[name](anatomy, fabric.at)[fabric.split])
         if len(band.faces):
             meshes.append(_solid(fabric, band, shell, BAND_THICKNESS * anatomy.cloth_scale, anatomy.scale))
-    starts = np.cumsum([0, *(len(mesh[0]) for mesh in meshes[:-1])])
-    vertices, faces, coords, source = (list(arrays) for arrays in zip(*meshes, strict=True))
-    faces = [(part + start).astype(np.int32) for part, start in zip(faces, starts, strict=True)]
-    joined = [np.concatenate(arrays) for arrays in (vertices, faces, coords, source)]
-    return Mesh("garment", joined[0], joined[1], material, joined[2], joined[3])
+    start, shifted = 0, []
+    for vertices, faces, coords, source in meshes:
+        shifted.append((vertices, faces + start, coords, source))
+        start += len(vertices)
+    vertices, faces, coords, source = (np.concatenate(parts) for parts in zip(*shifted, strict=True))
+    return Mesh("garment", vertices, faces, material, coords, source)
 
 
 def make_shell(

@@ -33,7 +33,7 @@ class Spine:
         return float(np.arccos(np.clip(self.first @ self.second, -1, 1)))
 
     def locate(self, points: Array) -> tuple[Array, Array]:
-        """Return coordinate along the spine (N,) and place in the ring's plane (N, 2), m; the bend is as long as its angle.
+        """Return the coordinate along the spine (N,) and place in the ring's plane (N, 2), m; the bend is as long as its angle.
 
         The bend counts 1 m per rad in the coordinate: -x before it, 0..bend within it, bend + x after it.
         """

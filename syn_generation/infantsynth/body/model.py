@@ -73,7 +73,7 @@ def parts_by_weight(joint_names: Sequence[str], weights: Array) -> Array:
 
 
 def mirror_order(joint_names: Sequence[str]) -> Array:
-    """Return permutation (J,) that swaps the joints of left and right."""
+    """Return the permutation (J,) that swaps the joints of left and right."""
     swap = {"left": "right", "right": "left", "": ""}
     place = {name: index for index, name in enumerate(joint_names)}
     order = []
@@ -100,7 +100,7 @@ def skin_near_keypoints(template: Array, regressor: Array, parts: Array) -> tupl
 
 
 def rodrigues(turns: Tensor) -> Tensor:
-    """Return axis-angle vectors (..., 3) in rad to rotation matrices (..., 3, 3); smooth at zero."""
+    """Convert axis-angle vectors (..., 3) in rad to rotation matrices (..., 3, 3); smooth at zero."""
     squared = (turns * turns).sum(dim=-1, keepdim=True)
     small = squared < 1e-8
     # keeps gradients finite in the unused branch
@@ -271,7 +271,7 @@ class BodyModel(nn.Module):
         return torch.einsum("bjac,bkjc->bka", turns, moments) + self._shares @ shifts
 
     def joint(self, name: str) -> int:
-        """Return index of a joint. Raises ValueError for a name that this body does not have."""
+        """Return the index of a joint. Raises ValueError for a name that this body does not have."""
         return self.joint_names.index(name)
 
     def mirror_pose(self, pose: Tensor) -> Tensor:

@@ -66,7 +66,7 @@ def orientations(keypoints: Array, count: int) -> Array:
 
 
 def distances(keypoints: Array, rest: Array, focal: Array) -> Array:
-    """Return distance (N,) m at which bones of the body at rest, (17, 3) m, look as long as seen; focal: (N,) px."""
+    """Return the distance (N,) m at which bones of the body at rest, (17, 3) m, look as long as seen; focal: (N,) px."""
     start, end = BONES.T
     seen = np.linalg.norm(keypoints[:, start, :2] - keypoints[:, end, :2], axis=2)
     scale = seen / np.linalg.norm(rest[start] - rest[end], axis=1)  # px per m
@@ -78,7 +78,7 @@ def distances(keypoints: Array, rest: Array, focal: Array) -> Array:
 
 
 def extents(keypoints: Array) -> Array:
-    """Return width and height (N, 2) px of the box around the seen keypoints of (N, 17, 3); 0 without any."""
+    """Return the width and height (N, 2) px of the box around the seen keypoints of (N, 17, 3); 0 without any."""
     shown = (keypoints[..., 2] > 0)[..., None]
     high = np.where(shown, keypoints[..., :2], -np.inf).max(axis=1)
     low = np.where(shown, keypoints[..., :2], np.inf).min(axis=1)
@@ -94,7 +94,7 @@ def places(keypoints: Array, focal: Array, centre: Array) -> Array:
 
 
 def _middle(keypoints: Array, joints: tuple[int, ...], instead: tuple[int, ...]) -> Array:
-    """Return mean place (N, 2) px of the seen ones of ``joints``, else of ``instead``, else NaN."""
+    """Return the mean place (N, 2) px of the seen ones of ``joints``, else of ``instead``, else NaN."""
     middle = np.full((len(keypoints), 2), np.nan)
     for group in (instead, joints):
         shown = keypoints[:, group, 2] > 0
@@ -105,7 +105,7 @@ def _middle(keypoints: Array, joints: tuple[int, ...], instead: tuple[int, ...])
 
 
 def total_cost(terms: Sequence[Term], theta: Tensor, stage: Stage) -> Tensor:
-    """Return cost (B,) of unknowns (B, P); infinite where it is no number."""
+    """Return the cost (B,) of unknowns (B, P); infinite where it is no number."""
     total = torch.stack([term.cost(theta, stage) for term in terms]).sum(dim=0)
     return torch.where(total.isfinite(), total, torch.inf)
 

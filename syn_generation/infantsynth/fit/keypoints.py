@@ -157,7 +157,7 @@ def parse_joints(values: Any, flags: bool) -> Array:
 
 
 def image_size(image: Path) -> tuple[int, int]:
-    """Return width and height in px as stored, without decoding. Raises DataError for what is no image."""
+    """Read width and height in px as stored, without decoding. Raises DataError for what is no image."""
     try:
         with Image.open(image) as opened:
             return opened.size

@@ -24,7 +24,7 @@ class Term(Protocol):
         ...
 
     def cost(self, theta: Tensor, stage: Stage) -> Tensor:
-        """Return cost (B,) of unknowns (B, P)."""
+        """Return the cost (B,) of unknowns (B, P)."""
         ...
 
     def add_normal(self, theta: Tensor, stage: Stage, gradient: Tensor, hessian: Tensor) -> None:
@@ -80,7 +80,7 @@ class Reprojection:
         return replace(self, observed=self.observed.rows(which))
 
     def cost(self, theta: Tensor, stage: Stage) -> Tensor:
-        """Return cost (B,)."""
+        """Return the cost (B,)."""
         points = self.unknowns.points(self.rig, theta)
         square = (self._apart(points) ** 2).sum(dim=-1)
         share = self.rho**2 / (square + self.rho**2)
@@ -122,7 +122,7 @@ class Distance:
         return replace(self, observed=self.observed.rows(which))
 
     def cost(self, theta: Tensor, stage: Stage) -> Tensor:
-        """Return cost (B,)."""
+        """Return the cost (B,)."""
         return (self.factor * (theta[:, 2].exp() - self.observed.distance)) ** 2
 
     def add_normal(self, theta: Tensor, stage: Stage, gradient: Tensor, hessian: Tensor) -> None:
@@ -141,7 +141,7 @@ class Shape(Shared):
     precision: Tensor
 
     def cost(self, theta: Tensor, stage: Stage) -> Tensor:
-        """Return cost (B,)."""
+        """Return the cost (B,)."""
         apart = theta[:, self.unknowns.shape] - self.mean
         return stage.shape**2 * ((apart @ self.precision) * apart).sum(dim=1)
 
@@ -165,7 +165,7 @@ class Pose(Shared):
     penalties: Tensor
 
     def cost(self, theta: Tensor, stage: Stage) -> Tensor:
-        """Return cost (B,)."""
+        """Return the cost (B,)."""
         return stage.pose**2 * self._best(theta)[0]
 
     def add_normal(self, theta: Tensor, stage: Stage, gradient: Tensor, hessian: Tensor) -> None:
@@ -176,7 +176,7 @@ class Pose(Shared):
         hessian[:, own, own] += factor * self.precisions[chosen]
 
     def _best(self, theta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return energy (B,), its gradient (B, D), and the component (B,)."""
+        """Return the energy (B,), its gradient (B, D), and the component (B,)."""
         apart = theta[:, None, self.unknowns.pose] - self.means
         pull = (self.precisions @ apart[..., None])[..., 0]
         energy, chosen = ((pull * apart).sum(dim=-1) / 2 + self.penalties).min(dim=1)
@@ -193,7 +193,7 @@ class Limits(Shared):
     hi: Tensor
 
     def cost(self, theta: Tensor, stage: Stage) -> Tensor:
-        """Return cost (B,)."""
+        """Return the cost (B,)."""
         return stage.limit**2 * (self._beyond(theta) ** 2).sum(dim=(1, 2))
 
     def add_normal(self, theta: Tensor, stage: Stage, gradient: Tensor, hessian: Tensor) -> None:
@@ -225,7 +225,7 @@ class Collisions(Shared):
     slack: float
 
     def cost(self, theta: Tensor, stage: Stage) -> Tensor:
-        """Return cost (B,)."""
+        """Return the cost (B,)."""
         if not stage.collision:
             return theta.new_zeros(len(theta))
         depth = sinking(self.unknowns.points(self.rig, theta), self.capsules)[0]

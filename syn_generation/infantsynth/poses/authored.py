@@ -34,7 +34,7 @@ _SPINE, _HEAD = ("spine1", "spine2", "spine3"), ("neck", "head")
 
 
 def uniform_rotation(rng: np.random.Generator) -> Array:
-    """Draw axis-angle (3,) rad of an orientation drawn uniformly from SO(3): a normal quaternion (Marsaglia 1972)."""
+    """Draw the axis-angle (3,) rad of an orientation drawn uniformly from SO(3): a normal quaternion (Marsaglia 1972)."""
     return Rotation.from_quat(rng.normal(size=4)).as_rotvec()
 
 
@@ -47,7 +47,7 @@ def legacy_rotation(root: Array, step: int) -> Array:
 
 
 def compose(first: Array, then: Array) -> Array:
-    """Return axis-angle (3,) rad of the rotation ``first`` followed by ``then``."""
+    """Return the axis-angle (3,) rad of the rotation ``first`` followed by ``then``."""
     return (Rotation.from_rotvec(then) * Rotation.from_rotvec(first)).as_rotvec()
 
 
@@ -91,7 +91,7 @@ class Skeleton3D:
         return self.body.joint_names.index(name)
 
     def world(self, joint: int) -> Array:
-        """Return rotation (3, 3) of a joint in the body's frame; -1 is the frame itself."""
+        """Return the rotation (3, 3) of a joint in the body's frame; -1 is the frame itself."""
         turn = np.eye(3)
         while joint > 0:  # the root stays unturned here
             turn = self.local[joint] @ turn
@@ -118,7 +118,7 @@ class Skeleton3D:
         self.local[b] = turned.T @ frame(lower, hinge) @ frame(rest_lower, rest_hinge).T
 
     def pose(self) -> Array:
-        """Return axis-angle (J, 3) rad."""
+        """Return the pose as axis-angle (J, 3) rad."""
         return Rotation.from_matrix(self.local).as_rotvec()
 
 
@@ -204,7 +204,7 @@ class Checks:
 
 
 def _tensors(body: BodyModel, pose: Array) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return mean shape, the pose (J, 3) and no shift as a batch of one."""
+    """Return the mean shape, the pose (J, 3) and no shift as a batch of one."""
     batch = torch.as_tensor(pose[None], dtype=torch.float32)
     return torch.zeros(1, body.num_betas), batch, torch.zeros(1, 3)
 

@@ -101,7 +101,7 @@ def _read(file: Path, body: BodyModel) -> tuple[Array, Array, list[str]]:
 
 
 def facing_posture(root: Array) -> str:
-    """Return posture of a fit whose root (3,) rad is in camera axes, as seen from above: supine, prone or side."""
+    """Return the posture of a fit whose root (3,) rad is in camera axes, as seen from above: supine, prone or side."""
     towards = -Rotation.from_rotvec(root).apply(np.array([0.0, -1.0, 0.0]))[2]  # the camera looks along +z
     return "supine" if towards > 0.5 else "prone" if towards < -0.5 else "side"
 
@@ -114,7 +114,7 @@ def jitter(body: BodyModel, pose: Array, rng: np.random.Generator, noise: float)
 
 
 def compose_all(pose: Array, then: Array) -> Array:
-    """Return rotation vectors (J, 3) rad followed by others."""
+    """Turn rotation vectors (J, 3) rad further by others."""
     return (Rotation.from_rotvec(then) * Rotation.from_rotvec(pose)).as_rotvec()
 
 

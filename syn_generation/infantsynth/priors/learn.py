@@ -59,7 +59,7 @@ def learn(body: BodyModel, poses: Array, betas: Array | None, lesson: Lesson, so
 
 
 def learn_shape(betas: Array, source: str) -> ShapePrior:
-    """Return mean and covariance of betas (N, K), drawn to the standard normal where fits are few."""
+    """Return the mean and covariance of betas (N, K), drawn to the standard normal where fits are few."""
     count, size = betas.shape
     mean = betas.sum(axis=0) / (count + SHAPE_HOLD)
     apart = betas - mean
@@ -68,7 +68,7 @@ def learn_shape(betas: Array, source: str) -> ShapePrior:
 
 
 def held_out(body: BodyModel, poses: Array, lesson: Lesson) -> float:
-    """Return mean log density per pose of a fifth of the poses under a prior learned from the others; higher is better."""
+    """Return the mean log density per pose of a fifth of the poses under a prior learned from the others; higher is better."""
     order = np.random.default_rng(lesson.seed).permutation(len(poses))
     cut = max(len(poses) // 5, 1)
     prior = learn(body, poses[order[cut:]], None, lesson, "held-out check").for_body(body)

@@ -150,7 +150,7 @@ def _shoulder(side: str, place: Mapping[str, Array]) -> tuple[Array, Array]:
 
 
 def _lift(limb: Array, towards: Array) -> float:
-    """Return angle by which a limb is lifted from hanging down towards a direction, rad."""
+    """Return the angle by which a limb is lifted from hanging down towards a direction, rad."""
     return float(np.arctan2(limb @ towards, limb @ DOWN))
 
 

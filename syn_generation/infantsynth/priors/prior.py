@@ -71,7 +71,7 @@ class PosePrior:
         return replace(self, joints=tuple(joints), means=self.means[:, own], covariances=covariances)
 
     def log_prob(self, pose: Array) -> Array:
-        """Return log density (...) of poses (..., J, 3) rad under the whole mixture."""
+        """Return the log density (...) of poses (..., J, 3) rad under the whole mixture."""
         values = pose[..., self.joints, :].reshape(*pose.shape[:-2], 1, -1)
         distances = np.einsum("mji,...mj->...mi", self.factors, values - self.means)
         energies = (distances**2).sum(axis=-1) / 2 + self.penalties

@@ -32,7 +32,7 @@ def metered(spec: SceneSpec) -> Array:
 
 
 def to_linear(srgb: Array) -> Array:
-    """Return SRGB values 0..1 to linear ones (IEC 61966-2-1), float32."""
+    """Convert sRGB values 0..1 to linear ones (IEC 61966-2-1), float32."""
     value = np.asarray(srgb, dtype=np.float32)
     return np.where(value <= 0.04045, value / 12.92, ((np.maximum(value, 0) + 0.055) / 1.055) ** 2.4).astype(
         np.float32
@@ -40,7 +40,7 @@ def to_linear(srgb: Array) -> Array:
 
 
 def to_srgb(linear: Array) -> Array:
-    """Return linear values to sRGB ones (IEC 61966-2-1), float32, cut to 0..1."""
+    """Convert linear values to sRGB ones (IEC 61966-2-1), float32, cut to 0..1."""
     value = np.clip(np.asarray(linear, dtype=np.float32), 0, 1)
     return np.where(value <= 0.0031308, value * 12.92, 1.055 * value ** (1 / 2.4) - 0.055).astype(np.float32)
 
@@ -156,7 +156,7 @@ def _sensor_noise(light: Array, rng: np.random.Generator, strength: float) -> Ar
 
 
 def _tone(light: Array, steep: float, vivid: float) -> Array:
-    """Return SRGB 0..1 through a curve of steepness ``steep`` about the middle, colours made ``vivid`` times as strong."""
+    """Bend sRGB 0..1 through a curve of steepness ``steep`` about the middle, colours made ``vivid`` times as strong."""
     value = to_srgb(light)
     power = np.float32(steep)
     value = np.where(value < 0.5, 0.5 * (2 * value) ** power, 1 - 0.5 * (2 - 2 * value) ** power)

@@ -123,7 +123,7 @@ class ShadowMap:
     radius: float
 
     def lit(self, place: Array, normal: Array, seed: Array) -> Array:
-        """Return share 0..1 of the light that reaches places (N, 3) m; seed (N,): turns the taps, 0..1.
+        """Return the share 0..1 of the light that reaches places (N, 3) m; seed (N,): turns the taps, 0..1.
 
         Blockers are looked for in a disc, their mean distance tells how wide the penumbra is (Fernando 2005).
         """
@@ -176,7 +176,7 @@ def _disc(seed: Array) -> Array:
 
 
 def openness(camera: Camera, depth: Array, where: Array, place: Array, normal: Array, seed: Array) -> Array:
-    """Return share 0..1 of the surroundings that samples (N,) see (McGuire et al. 2011).
+    """Return the share 0..1 of the surroundings that samples (N,) see (McGuire et al. 2011).
 
     depth (H, W) m: of ``camera``; where: flat index of the sample; place, normal (N, 3); seed (N,) 0..1.
     """

@@ -56,7 +56,7 @@ _BRIGHTEST = 20.0  # times white: brighter samples are single lucky paths, which
 
 
 def choose_variant(wanted: str = "auto") -> str:
-    """Return "cuda",, "llvm" or "scalar": the wanted variant, or the fastest that draws a tiny image here.
+    """Choose "cuda", "llvm" or "scalar": the wanted variant, or the fastest that draws a tiny image here.
 
     The answer is remembered for a day per machine. DRJIT_LIBLLVM_PATH chooses the LLVM library, as everywhere.
     Raises ConfigError where mitsuba is not installed or the wanted variant does not work.

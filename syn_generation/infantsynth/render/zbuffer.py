@@ -38,7 +38,7 @@ class Spans:
 
 
 def nearest_triangle(corners: Array, nearness: Array, width: int, height: int) -> Array:
-    """Return index of the nearest triangle at each pixel centre, (height * width,) int64, -1 for none.
+    """Return the index of the nearest triangle at each pixel centre, (height * width,) int64, -1 for none.
 
     corners: (T, 3, 2) px. nearness: (T, 3) 1 / depth, > 0. Where triangles are equally near, the first wins.
     """

@@ -104,13 +104,13 @@ class Folds:
         self.size = size
 
     def at(self, xy: Array) -> Array:
-        """Return height 0..1 at ground points (..., 2) m: mostly flat, with crests."""
+        """Return the height 0..1 at ground points (..., 2) m: mostly flat, with crests."""
         return self.along(
             xy @ np.array([[np.cos(self.turn), -np.sin(self.turn)], [np.sin(self.turn), np.cos(self.turn)]])
         )
 
     def along(self, uv: Array) -> Array:
-        """Return height 0..1 where the ridges run along the second of the coordinates (..., 2) m."""
+        """Return the height 0..1 where the ridges run along the second of the coordinates (..., 2) m."""
         index = uv / self.metres * self.size
         bent = np.stack([self._read(w, index) for w in self.warp], axis=-1)
         value = self._read(self.field, index + bent * self.size / 40)
@@ -243,7 +243,7 @@ def drape(
 
 
 def _ruffle(uv: Array, blanket: Blanket, spots: Array, scale: float, rng: np.random.Generator) -> Array:
-    """Draw height (R, C) of short waves along the free borders, of the folds': a border lies flat nowhere for long."""
+    """Draw the height (R, C) of short waves along the free borders, of the folds': a border lies flat nowhere for long."""
     inward = np.minimum(uv, blanket.size - uv).min(axis=-1) / (rng.uniform(0.05, 0.12) * scale)
     waves = Folds(rng, rng.uniform(0.035, 0.06) * scale, 1.3).at(spots)
     return 1.3 * waves * np.clip(1 - inward, 0, 1)
@@ -266,7 +266,7 @@ class Bedding:
     field: Array
 
     def height(self, xy: Array) -> Array:
-        """Return height (...) m of the ground at points (..., 2) m."""
+        """Return the height (...) m of the ground at points (..., 2) m."""
         return self.grid.sample(self.field, xy)
 
 

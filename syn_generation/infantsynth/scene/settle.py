@@ -107,7 +107,7 @@ def _forces(sample: PoseSample, ground: Ground, scale: float) -> Forces:
 
 
 def _tone(joint: str, sample: PoseSample) -> float:
-    """Return stiffness of a moving joint of a 0.7 m body."""
+    """Return the stiffness of a moving joint of a 0.7 m body."""
     side, _, name = joint.partition("_")
     if side not in ("left", "right"):
         group = "neck" if joint in ("neck", "head") else "trunk"

@@ -64,7 +64,7 @@ class Chain:
         return np.einsum("mac,mc->ma", self.moving.axes, pose[self.moving.moving])
 
     def pose_of(self, angles: Array, root: Array) -> Array:
-        """Return axis-angle pose (J, 3) rad of a state."""
+        """Return the axis-angle pose (J, 3) rad of a state."""
         pose = self.pose.copy()
         pose[self.moving.moving] = np.einsum("mac,ma->mc", self.moving.axes, angles)
         pose[0] = Rotation.from_matrix(root).as_rotvec()
@@ -142,14 +142,14 @@ class Flesh:
         return sides[0], sides[1]
 
     def room(self, chain: Chain) -> Array:
-        """Return radius (P, C) m that each capsule has for each skin point: less where it is inside at rest; 0 for neighbours."""
+        """Return the radius (P, C) m that each capsule has for each skin point: less where it is inside at rest; 0 for neighbours."""
         distance, _, _ = to_segments(chain.rest_points, self.start, self.end)
         return np.minimum(self.radius, distance) * self.capsules.against.T[chain.skin.parts]
 
     def depths(
         self, chain: Chain, posed: Posed, room: Array
     ) -> tuple[Array, Array, Array, tuple[Array, Array]]:
-        """Return depth (P, C) m of each skin point in each capsule, 0 outside; share along (P, C); offset (P, C, 3)."""
+        """Return the depth (P, C) m of each skin point in each capsule, 0 outside; share along (P, C); offset (P, C, 3)."""
         start, end = self.ends(posed, chain.rest_joints)
         distance, share, offset = to_segments(posed.points, start, end)
         return np.maximum(room - distance, 0), share, offset, (start, end)
@@ -199,14 +199,14 @@ def measure_flesh(body: BodyModel, chain: Chain) -> Flesh:
 
 
 def _median(values: Array, weights: Array) -> float:
-    """Return weighted median of values (N,)."""
+    """Return the weighted median of values (N,)."""
     order = np.argsort(values)
     total = np.cumsum(weights[order])
     return float(values[order[np.searchsorted(total, total[-1] / 2)]])
 
 
 def _middle(points: Array, height: float) -> Array:
-    """Return middle line (2,) m of one half of a trunk at a height, drawn in towards the body's middle, from its skin."""
+    """Return the middle line (2,) m of one half of a trunk at a height, drawn in towards the body's middle, from its skin."""
     near = np.abs(points[:, 2] - height) <= np.quantile(np.abs(points[:, 2] - height), 0.35)
     low, high = points[near, 1].min(), points[near, 1].max()
     return np.array([_ASIDE * points[near, 0].mean(), (low + high) / 2])
@@ -280,7 +280,7 @@ class Equilibrium:
         return self.chain.place(state.angles, state.root, state.position)
 
     def energy(self, state: State, posed: Posed) -> float:
-        """Return energy of a state, weight x m."""
+        """Return the energy of a state, weight x m."""
         sunk, _ = _sunk(posed.points[:, 2])
         depth, _, _, _ = self.flesh.depths(self.chain, posed, self.room)
         bent = (state.angles - self.first.angles).ravel()
@@ -297,7 +297,7 @@ class Equilibrium:
         )
 
     def slopes(self, state: State, posed: Posed) -> tuple[Array, Array]:
-        """Return gradient (D,) and Gauss-Newton Hessian (D, D) of the energy."""
+        """Return the gradient (D,) and Gauss-Newton Hessian (D, D) of the energy."""
         chain = self.chain
         levers = chain.levers(posed, state.angles)
         weight = self._mean_derivative(posed, levers, _VERTICAL, chain.skin.masses)
@@ -354,7 +354,7 @@ class Equilibrium:
         ).argmin(axis=1)
 
     def _off_balance(self, posed: Posed) -> Array:
-        """Return centre of mass less the middle of the support, seen from above, (2,) m."""
+        """Return the centre of mass less the middle of the support, seen from above, (2,) m."""
         return ((self.chain.skin.masses - self.bearing) @ posed.points)[:2]
 
     def _lean(self, state: State) -> Array:

@@ -127,7 +127,7 @@ def _draw(frame: Frame, size: tuple[int, int], rng: np.random.Generator, cut: bo
 
 
 def _elevation(lying: bool, rng: np.random.Generator) -> float:
-    """Draw height of the camera over the horizon, deg."""
+    """Draw the height of the camera over the horizon, deg."""
     if not lying:
         return float(np.clip(rng.normal(24, 17), 2, 80))
     if rng.random() < 0.45:

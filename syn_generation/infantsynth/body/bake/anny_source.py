@@ -149,7 +149,7 @@ class Rig:
     weights: Array
 
     def joint(self, name: str) -> int:
-        """Return index of a joint."""
+        """Return the index of a joint."""
         return self.names.index(name)
 
 

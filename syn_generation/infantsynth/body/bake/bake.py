@@ -108,7 +108,7 @@ class ShapeSpace:
 
 
 def fit_shapes(rows: Array, dimensions: int) -> ShapeSpace:
-    """Return principal components of bodies (M, N); each axis points to where the sum of the coordinates grows."""
+    """Compute principal components of bodies (M, N); each axis points to where the sum of the coordinates grows."""
     mean = rows.mean(axis=0)
     offset = rows - mean
     values, vectors = np.linalg.eigh(offset @ offset.T)

@@ -32,12 +32,12 @@ _ROUNDS = 25  # of smoothing over neighbours, so that creases do not fold over
 
 
 def height(vertices: Array) -> float:
-    """Return extent of vertices (V, 3) along z, m: the length of a body that stands at rest."""
+    """Return the extent of vertices (V, 3) along z, m: the length of a body that stands at rest."""
     return float(np.ptp(vertices[:, 2]))
 
 
 def mass(vertices: Array, faces: Array) -> float:
-    """Return mass in kg of the closed surface of vertices (V, 3) in m and faces (F, 3)."""
+    """Measure the mass in kg of the closed surface of vertices (V, 3) in m and faces (F, 3)."""
     a, b, c = (vertices[faces[:, corner]].astype(np.float64) for corner in range(3))
     return float(abs(np.einsum("fc,fc->", np.cross(a, b), c)) / 6 * DENSITY)
 
@@ -75,7 +75,7 @@ def head_girth(vertices: Array, edges: Array, brow: float) -> float:
 
 
 def _perimeter_of_hull(points: Array) -> float:
-    """Return perimeter of the convex hull of points (N, 2): support of many directions, exact to some 1e-4."""
+    """Measure the perimeter of the convex hull of points (N, 2): support of many directions, exact to some 1e-4."""
     angle = np.linspace(0, 2 * np.pi, 720, endpoint=False)
     support = (points @ np.stack([np.cos(angle), np.sin(angle)])).max(axis=0)
     return float(support.mean() * 2 * np.pi)  # Cauchy: perimeter = mean width times pi
@@ -117,12 +117,12 @@ BONES = {"hip": (0.185, 0.205), "knee": (0.158, 0.172), "shoulder": (0.158, 0.16
 
 
 def bone_targets(months: float) -> dict[str, float]:
-    """Return length of the bones below hip, knee, shoulder and elbow, as a part of the body's length."""
+    """Return the length of the bones below hip, knee, shoulder and elbow, as a part of the body's length."""
     return {name: float(np.interp(months, (0, 12), ends)) for name, ends in BONES.items()}
 
 
 def bone_length(rig: Rig, joints: Array, name: str) -> float:
-    """Return mean length of the left and right bone that starts at this joint, m."""
+    """Return the mean length of the left and right bone that starts at this joint, m."""
     ends = [(f"{side}_{name}", _ENDS[f"{side}_{name}"]) for side in ("left", "right")]
     return float(np.mean([np.linalg.norm(joints[rig.joint(a)] - joints[rig.joint(b)]) for a, b in ends]))
 
