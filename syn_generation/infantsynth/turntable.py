@@ -17,6 +17,7 @@ from infantsynth.image_set import ImageLook, Labels, image_seed, label, recipe_o
 from infantsynth.poses.authored import legacy_rotation, uniform_rotation
 from infantsynth.poses.fits import FitPool, from_fits
 from infantsynth.scene import surroundings
+from infantsynth.scene.places import TURNS
 from infantsynth.scene.sample import background_source, clothe, in_scene, light_source, texture_source
 from infantsynth.scene.settle import pose_body
 from infantsynth.scene.surroundings import draw_lighting
@@ -25,7 +26,6 @@ from infantsynth.spec import Camera, SceneSpec
 
 Array = np.ndarray
 
-ROTATIONS = ("legacy", "uniform", "none")
 DISTANCE = 0.5  # m from the camera to the middle of a 0.7 m body; a longer one is farther away
 _LEVEL = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])  # world axes to those of a camera that looks along +y
 _PARTS = ("turn", "clothes", "light", "background")
@@ -48,8 +48,8 @@ class TurntableRecipe:
     rotation: str = "legacy"
 
     def __post_init__(self) -> None:
-        if self.rotation not in ROTATIONS:
-            raise ConfigError(f"rotation {self.rotation!r} is not one of {', '.join(ROTATIONS)}")
+        if self.rotation not in TURNS:
+            raise ConfigError(f"rotation {self.rotation!r} is not one of {', '.join(TURNS)}")
         if self.turns < 1 or (self.rotation == "none" and self.turns > 1):
             raise ConfigError("there must be 1 or more turns of each fit, and 1 when nothing is turned")
 

@@ -12,7 +12,7 @@ import argparse
 import sys
 
 from infantsynth.commands.options import add_labels, add_look, add_work, adder, labels_of, look_of, order_of
-from infantsynth.turntable import ROTATIONS, TurntableRecipe
+from infantsynth.scene.places import TURNS
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +26,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     )
     add("--turns", text="number of images of each fit", type=int, default=10, metavar="N")
     rotation = "turn bodies by the published sweep, uniformly, or not at all"
-    add("--rotation", text=rotation, choices=ROTATIONS, default="legacy")
+    add("--rotation", text=rotation, choices=TURNS, default="legacy")
     add_labels(parser, split="train_rendered")
     add_look(parser, mode="raster")
     add_work(parser)
@@ -36,6 +36,7 @@ def run(args: argparse.Namespace) -> int:
     """Render the set and print where it is; return 1 when images failed."""
     from fidip.runtime import setup_logging
     from infantsynth.image_set import generate
+    from infantsynth.turntable import TurntableRecipe
 
     setup_logging()
     recipe = TurntableRecipe(look_of(args), args.seed, args.split, labels_of(args), args.turns, args.rotation)

@@ -11,7 +11,8 @@ from infantsynth.poses.library import POSTURES
 Array = np.ndarray
 
 MODES = ("scene", "photo")
-ROTATIONS = ("uniform", "legacy", "posture")
+ROTATIONS = ("uniform", "legacy", "posture")  # of bodies over photographs
+TURNS = ("legacy", "uniform", "none")  # of fits that are shown one by one
 ADULT_POSTURES = ("standing", "sitting", "supine", "prone", "side")
 
 
