@@ -23,9 +23,9 @@ def register(parser: argparse.ArgumentParser) -> None:
     vigour = "factor on how far limbs swing; 0 keeps them still"
     add("--vigour", text=vigour, type=float, default=1.0, metavar="F")
     add_labels(parser, split="film")
-    add_look(parser, mode="path")
+    add_look(parser, mode="path", size=(320, 240))
     add_work(parser)
-    parser.set_defaults(size=(320, 240), prefix="frame", first_id=1, fits="")
+    parser.set_defaults(prefix="frame", first_id=1, fits="")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -27,8 +27,8 @@ def adder(group: Any) -> Callable[..., None]:
     return add
 
 
-def add_look(parser: argparse.ArgumentParser, mode: str) -> None:
-    """Add renderer, body and the user's own folders; ``mode`` is the default one."""
+def add_look(parser: argparse.ArgumentParser, mode: str, size: tuple[int, int] = (640, 480)) -> None:
+    """Add renderer, body and the user's own folders; ``mode`` and ``size`` (width, height) px are the defaults."""
     add = adder(parser.add_argument_group("images"))
     add("--mode", text="render by path tracing, or plain and fast", choices=MODES, default=mode)
     add(
@@ -37,8 +37,8 @@ def add_look(parser: argparse.ArgumentParser, mode: str) -> None:
         default="infant",
         metavar="NAME|FILE",
     )
-    size = "width and height of images, in px (default: 640 480)"
-    add("--size", text=size, type=int, nargs=2, default=(640, 480), metavar=("W", "H"))
+    text = f"width and height of images, in px (default: {size[0]} {size[1]})"
+    add("--size", text=text, type=int, nargs=2, default=size, metavar=("W", "H"))
     samples = "path: paths a pixel (default: 16); raster: subpixels each way (default: 2)"
     add("--samples", text=samples, type=int, default=0, metavar="N")
     add(
