@@ -15,8 +15,8 @@ from fidip.config import load_config
 from fidip.media.frames import Frame, PoseFile
 from fidip.media.video import video_facts
 from infantsynth import demo
-from infantsynth.generate import Labels, PictureRecipe
-from infantsynth.workers import Crew
+from infantsynth.image_set import ImageRecipe, Labels
+from infantsynth.shards import Crew
 
 TINY = """
 BASE: {base}
@@ -42,7 +42,7 @@ def finished(tmp_path_factory):
     config = root / "tiny.yaml"
     config.write_text(TINY.format(base=demo.CONFIG))
 
-    videos = {f"video{i}": PictureRecipe(FlatLook(64, 48), i, f"video{i}", Labels(1000 * i)) for i in (1, 2)}
+    videos = {f"video{i}": ImageRecipe(FlatLook(64, 48), i, f"video{i}", Labels(1000 * i)) for i in (1, 2)}
 
     def again():
         forget_processes()

@@ -196,7 +196,7 @@ def test_noise_and_what_it_feigns_are_told(tmp_path):
 
 def test_a_body_length_is_that_of_the_packaged_infants():
     torch = pytest.importorskip("torch")
-    from infantsynth.body.measures import height
+    from infantsynth.body.bake.proportions import height
 
     body = load_body("infant")
     for months in range(13):

@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from yacs.config import CfgNode
 
 from fidip.build import build_estimator, build_model
 from fidip.cli import main as fidip
-from fidip.config import find_config, load_config
+from fidip.config import Settings, find_config, load_settings
 from fidip.data.coco_json import annotation_path
 from fidip.errors import ConfigError
 from fidip.evaluation.coco import Summary
@@ -27,11 +26,9 @@ from fidip.runtime import choose_device, read_json, write_json, write_text
 from fidip.stages import build_companion
 from fidip.testing import run_test
 from fidip.training import TrainOutcome, run_training
-from infantsynth.film import POSTURE, FilmRecipe
-from infantsynth.film_command import film_path, write_film
-from infantsynth.generate import Labels, Look, Order, PictureRecipe, SetRecipe, generate
-from infantsynth.look import PictureLook
-from infantsynth.workers import Crew
+from infantsynth.image_set import ImageLook, ImageRecipe, Labels, Order, SetLook, SetRecipe, generate
+from infantsynth.motion import POSTURE, VideoRecipe, video_path, write_video
+from infantsynth.shards import Crew
 
 logger = logging.getLogger("fidip")
 
@@ -50,7 +47,7 @@ class Part:
     """A generated set. synthetic: its domain label. held_out: share of its images that is tested on, 0..1."""
 
     name: str
-    look: Look
+    look: SetLook
     count: int
     synthetic: bool
     held_out: float = 0.0
@@ -88,8 +85,8 @@ class Steps:
 
 def parts(scenes: int, renders: int, adults: int) -> list[Part]:
     """List the sets of the demo: infants to learn poses from, adults for the domain classifier."""
-    scene = PictureLook(mode="path", size=(256, 192), samples=4, postures=POSTURES, blanket=0.0)
-    render = PictureLook(mode="raster", size=(256, 192), postures=POSTURES, blanket=0.0, rotation="posture")
+    scene = ImageLook(mode="path", size=(256, 192), samples=4, postures=POSTURES, blanket=0.0)
+    render = ImageLook(mode="raster", size=(256, 192), postures=POSTURES, blanket=0.0, rotation="posture")
     return [
         Part("infant_scenes", scene, scenes, False, HELD_OUT),
         Part("infant_renders", render, renders, True, HELD_OUT),
@@ -98,18 +95,18 @@ def parts(scenes: int, renders: int, adults: int) -> list[Part]:
     ]
 
 
-def video_recipes(count: int, seed: int) -> dict[str, FilmRecipe]:
+def video_recipes(count: int, seed: int) -> dict[str, VideoRecipe]:
     """Return the recipe of each video by its name: further infants, who move, rendered as the scenes are.
 
     Raises ConfigError for a count below 1.
     """
     if count < 1:
         raise ConfigError(f"--videos must be at least 1, got {count}")
-    look = PictureLook(mode="path", size=(320, 240), samples=4, postures=(POSTURE,), blanket=0.0, toys=0.0)
+    look = ImageLook(mode="path", size=(320, 240), samples=4, postures=(POSTURE,), blanket=0.0, toys=0.0)
     recipes = {}
     for number in range(1, count + 1):
         name, labels = f"video{number}", Labels(first_id=10001 + 10000 * (seed + number), prefix="frame")
-        recipes[name] = FilmRecipe(look, seed + number, name, labels, RATE)
+        recipes[name] = VideoRecipe(look, seed + number, name, labels, RATE)
     return recipes
 
 
@@ -117,7 +114,7 @@ def make(root: Path, part: Part, seed: int, crew: Crew) -> None:
     """Generate what is missing of a set, and write its splits: train_<name> and test_<name>."""
     labels = Labels(first_id=10001 + 10000 * seed)
     order = Order(root, part.name, part.count, SHARD, crew=crew)
-    generate(PictureRecipe(part.look, seed, part.name, labels), order)
+    generate(ImageRecipe(part.look, seed, part.name, labels), order)
     cut = round(part.count * (1 - part.held_out))
     write_split(root, part, f"train_{part.name}", slice(cut))
     if part.held_out:
@@ -144,35 +141,35 @@ def write_labels(root: Path, split: str, contents: Sequence[Mapping[str, Any]]) 
     write_json(annotation_path(root, split), {**contents[0], **joined})
 
 
-def mean_pose(cfg: CfgNode) -> Summary:
+def mean_pose(settings: Settings) -> Summary:
     """Score the mean pose of the training set, placed in every test box: what chance is here."""
-    trained = build_records(cfg, cfg.DATASET.TRAIN_SET)
+    trained = build_records(settings, settings.DATASET.TRAIN_SET)
     joints = np.stack([(r.keypoints[:, :2] - r.box[:2]) / r.box[2:] for r in trained])
     known = np.stack([r.keypoints[:, 2] > 0 for r in trained])[..., None]
     pose = (joints * known).sum(axis=0) / known.sum(axis=0)
-    split = split_to_test(cfg)
-    evaluator = build_evaluator(cfg, split, read_content(cfg, split))
-    tested = build_records(cfg, [cfg.DATASET.TEST_SET])
+    split = split_to_test(settings)
+    evaluator = build_evaluator(settings, split, read_content(settings, split))
+    tested = build_records(settings, [settings.DATASET.TEST_SET])
     xy = np.stack([r.box[:2] + pose * r.box[2:] for r in tested])
     evaluator.add([r.image_id for r in tested], xy, np.ones(xy.shape[:2]))
     return evaluator.summarize()
 
 
 @torch.inference_mode()
-def domain_accuracy(cfg: CfgNode, folder: Path, splits: Sequence[str]) -> float:
+def domain_accuracy(settings: Settings, folder: Path, splits: Sequence[str]) -> float:
     """Measure the balanced accuracy of the trained domain classifier, 0..1; 0.5 is chance."""
-    device = choose_device(cfg.DEVICE)
+    device = choose_device(settings.DEVICE)
     states = torch.load(folder / "checkpoint.pth", map_location="cpu", weights_only=True)["states"]
-    model = build_model(cfg)
+    model = build_model(settings)
     model.load_state_dict(states["model"])
-    companion = build_companion(cfg, model)
-    if companion is None or cfg.ADAPT.METHOD != "grl":
+    companion = build_companion(settings, model)
+    if companion is None or settings.ADAPT.METHOD != "grl":
         raise ConfigError("the demo tells domains apart with a classifier: leave ADAPT.METHOD at grl")
     classifier = companion.to(device).eval()
     classifier.load_state_dict(states["companion"])
-    records = build_records(cfg, splits, need_joints=False)
+    records = build_records(settings, splits, need_joints=False)
     said = np.zeros(len(records), dtype=bool)
-    for prediction in build_estimator(cfg, model, device).run(plain_loader(cfg, records)):
+    for prediction in build_estimator(settings, model, device).run(plain_loader(settings, records)):
         said[prediction.index] = (classifier(prediction.features.to(device)) > 0).cpu().numpy()
     true = np.array([r.synthetic for r in records])
     return float(np.mean([(said[true == domain] == domain).mean() for domain in (False, True)]))
@@ -181,19 +178,19 @@ def domain_accuracy(cfg: CfgNode, folder: Path, splits: Sequence[str]) -> float:
 def make_videos(root: Path, videos: Mapping[str, SetRecipe], frames: int, crew: Crew) -> None:
     """Render the videos below ``root`` and write their frames as the split VIDEOS; each video is a source of its own."""
     for name, recipe in videos.items():
-        write_film(recipe, Order(root, name, frames, SHARD, crew=crew), RATE)
+        write_video(recipe, Order(root, name, frames, SHARD, crew=crew), RATE)
     write_labels(root, VIDEOS, [renamed(root, name, slice(None), image_source=name) for name in videos])
 
 
-def predict_videos(cfg: CfgNode, root: Path, videos: Sequence[str], weights: Path) -> Summary:
+def predict_videos(settings: Settings, root: Path, videos: Sequence[str], weights: Path) -> Summary:
     """Estimate the keypoints of the videos with the command that users have, and score them against the labels.
 
     Nothing of the labels is told to the command: it finds the infant by itself. A frame without an infant counts as
     missed.
     """
-    evaluator = build_evaluator(cfg, split := split_to_test(cfg), read_content(cfg, split))
-    sources = [str(film_path(root / "data", name)) for name in videos]
-    options = {"--model": str(weights), "--device": cfg.DEVICE, "--out": str(root / VIDEOS)}
+    evaluator = build_evaluator(settings, split := split_to_test(settings), read_content(settings, split))
+    sources = [str(video_path(root / "data", name)) for name in videos]
+    options = {"--model": str(weights), "--device": settings.DEVICE, "--out": str(root / VIDEOS)}
     fidip(["predict", *sources, "--overwrite", *(word for pair in options.items() for word in pair)])
     for name in videos:
         images = read_json(annotation_path(root / "data", name), "annotation file")["images"]
@@ -224,17 +221,19 @@ def where(overlays: Sequence[str]) -> str:
     return f"Keypoints are drawn on {', '.join(overlays[:-1])} and {overlays[-1]}."
 
 
-def compare(cfg: CfgNode, config: Path, outcome: TrainOutcome, places: Sequence[str]) -> dict[str, Summary]:
+def compare(
+    settings: Settings, config: Path, outcome: TrainOutcome, places: Sequence[str]
+) -> dict[str, Summary]:
     """Score chance, the start and the trained network on held-out images of both renderers.
 
     places: overrides of the config.
     """
-    rows = {"scenes, the mean pose for every infant": mean_pose(cfg)}
-    if cfg.MODEL.PRETRAINED:
-        start = run_test(cfg, config, find_weights(cfg.MODEL.PRETRAINED), outcome.folder / "start")
+    rows = {"scenes, the mean pose for every infant": mean_pose(settings)}
+    if settings.MODEL.PRETRAINED:
+        start = run_test(settings, config, find_weights(settings.MODEL.PRETRAINED), outcome.folder / "start")
         rows["scenes, MoveNet as packaged, not trained"] = start.metrics
     rows["scenes, trained network"] = outcome.tests["last"].metrics
-    renders = load_config(config, [*places, "DATASET.TEST_SET", RENDERS])
+    renders = load_settings(config, [*places, "DATASET.TEST_SET", RENDERS])
     trained = run_test(renders, config, outcome.folder / LAST_MODEL, outcome.folder / "renders")
     rows["renders, trained network"] = trained.metrics
     return rows
@@ -272,17 +271,17 @@ def run(
         steps.begin(part.title, f"rendering {part.count} {part.title}")
         make(root / "data", part, seed, crew)
     places = [*folders(root), *overrides]
-    cfg = load_config(config, places)
+    settings = load_settings(config, places)
     steps.begin("training", "training with adaptation, then testing on images that were held out")
-    outcome = run_training(cfg, config)
+    outcome = run_training(settings, config)
     folder, weights = outcome.folder, outcome.folder / LAST_MODEL
     steps.begin("tests", "testing the start, and on plain renders")
-    rows = compare(cfg, config, outcome, places)
-    accuracy = domain_accuracy(cfg, folder, [cfg.DATASET.TEST_SET, RENDERS])
+    rows = compare(settings, config, outcome, places)
+    accuracy = domain_accuracy(settings, folder, [settings.DATASET.TEST_SET, RENDERS])
     steps.begin("videos", f"rendering {len(videos)} videos of {frames} frames")
     make_videos(root / "data", videos, frames, crew)
     steps.begin("keypoints in videos", "estimating keypoints in the videos")
-    of_videos = load_config(config, [*places, "DATASET.TEST_SET", VIDEOS])
+    of_videos = load_settings(config, [*places, "DATASET.TEST_SET", VIDEOS])
     rows["videos, boxes of the labels"] = run_test(of_videos, config, weights, folder / VIDEOS).metrics
     rows["videos, boxes found and followed"] = predict_videos(of_videos, root, list(videos), weights)
     steps.end()

@@ -6,5 +6,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "film": ("infantsynth.commands.film", "render a labelled video of a moving synthetic infant"),
     "preview": ("infantsynth.commands.preview", "draw a contact sheet of a labelled split"),
     "fit": ("infantsynth.commands.fit", "fit a body model to 2D keypoints"),
+    "demo": ("infantsynth.commands.demo", "make infants, train, test and predict, all in minutes"),
     "learn-prior": ("infantsynth.commands.learn_prior", "learn a pose prior from fits"),
 }

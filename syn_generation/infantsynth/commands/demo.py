@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
 
     from fidip.runtime import setup_logging
     from infantsynth import demo
-    from infantsynth.workers import Crew
+    from infantsynth.shards import Crew
 
     setup_logging()
     wanted = demo.parts(args.scenes, args.renders, args.adults)
