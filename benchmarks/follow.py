@@ -16,11 +16,11 @@ import numpy as np
 
 from fidip.cli import exit_on_error
 from fidip.data.records import Record, find_split, load_records, read_split
-from fidip.media.follow import Follower, Plan
-from fidip.media.load import load
-from fidip.media.predictor import Predictor
-from fidip.media.reader import Picture
 from fidip.pixels import read_rgb
+from fidip.predict.follow import Follower, Plan
+from fidip.predict.load import load
+from fidip.predict.predictor import Predictor
+from fidip.predict.reader import Picture
 from fidip.skeleton import COCO17
 
 RATE = 15.0  # frames/s

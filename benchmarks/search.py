@@ -16,10 +16,10 @@ from fidip.cli import exit_on_error
 from fidip.data.records import Record, find_split, load_records, read_split
 from fidip.evaluation import CocoEvaluator
 from fidip.evaluation.nms import joint_terms
-from fidip.media.images import pictures_in
-from fidip.media.load import load
-from fidip.media.predictor import Look, Predictor
 from fidip.pixels import read_rgb
+from fidip.predict.images import pictures_in
+from fidip.predict.load import load
+from fidip.predict.predictor import Look, Predictor
 from fidip.progress import progress
 from fidip.skeleton import COCO17
 

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from figures import write_split
 
-from fidip.data.audit import Audit, audit_splits
+from fidip.audit import Audit, audit_splits
 from fidip.data.coco_json import annotation_path, image_folder
 from fidip.data.records import find_split
 

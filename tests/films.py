@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from fidip.codec import HeatmapCodec
-from fidip.media.predictor import Predictor
 from fidip.pixels import IMAGENET_MEAN, IMAGENET_STD
+from fidip.predict.predictor import Predictor
 from fidip.skeleton import Skeleton
 
 DOTS = Skeleton("dots", ("red", "green", "blue"), ((1, 2),), (0.1, 0.1, 0.1), ((0, 1), (0, 2)), (0,))

@@ -8,7 +8,7 @@ import numpy as np
 from figures import write_split
 
 from fidip.data.coco_json import coco_json
-from fidip.data.foreign import Collector, Pictures
+from fidip.labels import Collector, Pictures
 from fidip.skeleton import COCO17, Skeleton
 
 MADE_OF = {

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fidip.media.frames import Frame, Header, Person, PoseFile, frame_line, header_line
+from fidip.predict.frames import Frame, Header, Person, PoseFile, frame_line, header_line
 from fidip.skeleton import COCO17
 
 

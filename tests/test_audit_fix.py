@@ -8,7 +8,7 @@ import pytest
 from audit_data import FAULTS, annotation_path, audit, clean_split, picture, save
 
 from fidip.annotations import check_annotations
-from fidip.data.audit import DROPPABLE, fix_split, recheck, tied_pictures, write_fixed
+from fidip.audit import DROPPABLE, fix_split, recheck, tied_pictures, write_fixed
 from fidip.data.records import find_split, load_records, read_split
 from fidip.errors import ConfigError, DataError
 from fidip.skeleton import COCO17

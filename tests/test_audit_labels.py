@@ -5,7 +5,7 @@ import json
 import pytest
 from audit_data import FAULTS, annotation_path, audit, clean_split, found, move, only, records, save
 
-from fidip.data.audit import as_json
+from fidip.audit import as_json
 from fidip.errors import DataError
 
 

@@ -6,8 +6,8 @@ import pytest
 from audit_data import audit, clean_split, found, only, picture, records, save
 from PIL import Image
 
-from fidip.data.audit.duplicates import NEAR, groups, hash_picture, near_pairs
-from fidip.data.audit.sources import source_key
+from fidip.audit.duplicates import NEAR, groups, hash_picture, near_pairs
+from fidip.data.image_source import source_key
 
 
 @pytest.fixture
@@ -199,6 +199,10 @@ def test_unknown_sources_are_not_shared(tmp_path, content):
         ("https://example.org/?v=1", "https://example.org/?v=1"),
         (None, ""),
         ("", ""),
+        ("unknown", ""),
+        ("N/A", ""),
+        (float("nan"), ""),
+        (0, ""),
     ],
 )
 def test_source_key(address, key):

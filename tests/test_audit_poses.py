@@ -5,9 +5,9 @@ import pytest
 from audit_data import audit, clean_split, found, only, save
 from figures import POSE
 
-from fidip.data.audit.diversity import align
-from fidip.data.audit.sides import LINES, SWAPS, contradictions
-from fidip.data.audit.torso import cross, measure_torsos, pair
+from fidip.audit.diversity import align
+from fidip.audit.sides import LINES, SWAPS, contradictions
+from fidip.audit.torso import cross, measure_torsos, pair
 from fidip.skeleton import COCO17
 
 

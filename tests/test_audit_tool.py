@@ -11,9 +11,9 @@ import pytest
 from audit_data import annotation_path, audit, clean_split, picture, save
 from running import command
 
+from fidip.audit import KINDS, audit_page, audit_text
+from fidip.audit.table import columns
 from fidip.cli import exit_on_error
-from fidip.data.audit import KINDS, audit_page, audit_text
-from fidip.data.audit.table import columns
 from fidip.data.coco_json import image_folder
 
 main = command("audit")

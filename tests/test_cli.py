@@ -187,23 +187,23 @@ def test_old_spellings_say_the_same():
 
 
 def test_choices_and_defaults_are_those_of_the_library():
+    from fidip.audit.duplicates import NEAR
+    from fidip.audit.page import LIMIT
     from fidip.data.adult import MIN_JOINTS
-    from fidip.data.audit.duplicates import NEAR
-    from fidip.data.audit.page import LIMIT
-    from fidip.data.foreign import LOCAL_FILES
     from fidip.data.pretrain_set import PUBLISHED_REAL, PUBLISHED_SYNTHETIC
     from fidip.data.syrip import DEFAULT_LIMIT, GIGABYTE
+    from fidip.deploy.backends import NAMES
+    from fidip.deploy.model_files import FORMATS
     from fidip.domain_gap import EMBEDDINGS, POOLS, GapOptions
-    from fidip.media.backends import NAMES
-    from fidip.media.detector import DEFAULT
-    from fidip.media.export import EXPORTS
-    from fidip.media.model_files import FORMATS
-    from fidip.media.movement import MovementOptions
-    from fidip.media.select import RULES
-    from fidip.media.serve.analysis import Limits
-    from fidip.media.smoothing import METHODS
-    from fidip.media.tracks import MIN_SCORE
+    from fidip.labels import LOCAL_FILES
+    from fidip.motion.movement import MovementOptions
     from fidip.packaged import DEFAULT as MODEL
+    from fidip.page.analysis import Limits
+    from fidip.predict.detector import DEFAULT
+    from fidip.predict.export import EXPORTS
+    from fidip.predict.select import RULES
+    from fidip.predict.smoothing import METHODS
+    from fidip.predict.tracks import MIN_SCORE
     from fidip.statistics.table import SHOWN
 
     assert tuple(sorted(EXPORTS)) == predict.EXPORTS and ("none", *sorted(METHODS)) == predict.SMOOTHING

@@ -12,9 +12,9 @@ from training_setup import forget_processes
 
 from fidip.annotations import load_annotations
 from fidip.config import load_config
-from fidip.media.frames import Frame, PoseFile
-from fidip.media.video import video_facts
-from infantsynth import demo
+from fidip.predict.frames import Frame, PoseFile
+from fidip.predict.video import video_facts
+from infantsynth import whole_chain as demo
 from infantsynth.image_set import ImageRecipe, Labels
 from infantsynth.shards import Crew
 

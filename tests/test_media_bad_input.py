@@ -16,8 +16,8 @@ from test_media_predict import made, place  # noqa: F401 -- fixtures
 
 from fidip.cli import exit_on_error
 from fidip.errors import DataError
-from fidip.media.frames import PoseFile
-from fidip.runtime import require_writable
+from fidip.files import require_writable
+from fidip.predict.frames import PoseFile
 
 main = command("predict")
 

@@ -9,12 +9,12 @@ from PIL import Image
 
 from fidip.errors import ConfigError, DataError
 from fidip.geometry import crop_matrix, transform
-from fidip.media.box_file import BoxFile
-from fidip.media.boxes import cut, overlap, parse_box, whole_frame
-from fidip.media.follow import Follower, Plan
-from fidip.media.reader import Picture
-from fidip.media.select import choice
-from fidip.media.tracking import PATIENCE
+from fidip.predict.box_file import BoxFile
+from fidip.predict.boxes import cut, overlap, parse_box, whole_frame
+from fidip.predict.follow import Follower, Plan
+from fidip.predict.reader import Picture
+from fidip.predict.select import choice
+from fidip.predict.tracking import PATIENCE
 
 EMPTY = np.zeros((120, 160, 3), np.uint8)
 

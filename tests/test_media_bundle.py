@@ -16,10 +16,10 @@ from test_models import randomise_statistics
 from fidip import __version__
 from fidip.build import build_codec, build_model
 from fidip.config import load_config, result_keys
+from fidip.deploy.backends import load_network
+from fidip.deploy.bundle import FORMAT, load_bundle, save_bundle
+from fidip.deploy.model_files import export_model
 from fidip.errors import ConfigError, DataError, WeightsError
-from fidip.media.backends import load_network
-from fidip.media.bundle import FORMAT, load_bundle, save_bundle
-from fidip.media.model_files import export_model
 from fidip.models import export_weights
 from fidip.skeleton import COCO17, Skeleton, skeleton_text
 

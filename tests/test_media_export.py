@@ -11,8 +11,8 @@ from figures import write_split
 from pose_files import person_at, write_frames, write_poses
 
 from fidip.errors import ConfigError, DataError
-from fidip.media.export import EXPORTS
-from fidip.media.frames import Frame, PoseFile
+from fidip.predict.export import EXPORTS
+from fidip.predict.frames import Frame, PoseFile
 from fidip.skeleton import COCO17
 
 COUNT = 40
@@ -83,7 +83,7 @@ def test_csv_is_tidy(single, tmp_path, recording):
 def test_parquet_equals_csv(pair, tmp_path, monkeypatch):
     parquet = pytest.importorskip("pyarrow.parquet")
     pandas = pytest.importorskip("pandas")
-    monkeypatch.setattr("fidip.media.export.naming.CHUNK", 7)
+    monkeypatch.setattr("fidip.predict.export.naming.CHUNK", 7)
     (path,) = EXPORTS["parquet"](pair, None, tmp_path)
     file = parquet.ParquetFile(path)
     assert file.metadata.num_row_groups == 6
@@ -112,7 +112,7 @@ def test_pictures_bring_their_names_along(tmp_path, recording):
 def test_dlc_of_one_individual(single, tmp_path, recording, reader, monkeypatch):
     pandas = pytest.importorskip("pandas")
     pytest.importorskip("tables")
-    monkeypatch.setattr("fidip.media.export.naming.CHUNK", 7)
+    monkeypatch.setattr("fidip.predict.export.naming.CHUNK", 7)
     hdf, table = EXPORTS["dlc"](single, None, tmp_path)
     assert [hdf.name, table.name] == [f"clip ä 1DLC_fidip_0123abcd{end}" for end in (".h5", ".csv")]
     read = pandas.read_hdf(hdf) if reader == "hdf" else pandas.read_csv(table, header=[0, 1, 2], index_col=0)

@@ -5,9 +5,9 @@ import pytest
 from pose_files import write_poses
 
 from fidip.errors import ConfigError, DataError
-from fidip.media.export.naming import side_pairs, without_side
-from fidip.media.movement import TORSOS, MovementOptions, measure, symmetry
-from fidip.media.movement_signals import correlate, quantile
+from fidip.motion.movement import TORSOS, MovementOptions, measure, symmetry
+from fidip.motion.movement_signals import correlate, quantile
+from fidip.predict.export.naming import side_pairs, without_side
 from fidip.skeleton import COCO17
 from infantsynth.body import load_body
 
@@ -169,8 +169,8 @@ def test_gaps_are_never_bridged(tmp_path):
 
 
 def test_filled_joints_do_not_count(tmp_path):
-    from fidip.media.frames import PoseFile
-    from fidip.media.smoothing import smooth_file
+    from fidip.predict.frames import PoseFile
+    from fidip.predict.smoothing import smooth_file
 
     times = even(6)
     xy, score = moving(times), np.full((181, 17), 0.9)

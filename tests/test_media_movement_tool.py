@@ -12,9 +12,9 @@ from pose_files import person_at, write_frames
 from running import command
 
 from fidip.cli import exit_on_error
-from fidip.media.frames import Frame
-from fidip.media.movement import measure, summarise
-from fidip.media.movement_table import JOINT_MEASURES, NOTICE, PAIR_MEASURES
+from fidip.motion.movement import measure, summarise
+from fidip.motion.movement_table import JOINT_MEASURES, NOTICE, PAIR_MEASURES
+from fidip.predict.frames import Frame
 
 main = command("movement")
 

@@ -14,12 +14,12 @@ from torch import nn
 from fidip.benchmark.backends import EAGER, BackendTimes, benchmark_backends
 from fidip.build import build_estimator, build_model
 from fidip.config import load_config
+from fidip.deploy import onnx as onnx_files
+from fidip.deploy.backends import load_network
+from fidip.deploy.bundle import save_bundle
+from fidip.deploy.onnx import OnnxNet, check_same, export_onnx, load_onnx
+from fidip.deploy.openvino import OpenVinoNet, export_openvino, load_openvino
 from fidip.errors import ConfigError, DataError, FidipError
-from fidip.media import onnx as onnx_files
-from fidip.media.backends import load_network
-from fidip.media.bundle import save_bundle
-from fidip.media.onnx import OnnxNet, check_same, export_onnx, load_onnx
-from fidip.media.openvino import OpenVinoNet, export_openvino, load_openvino
 from fidip.models.heads import spatial_softmax
 from fidip.skeleton import COCO17
 

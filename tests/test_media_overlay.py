@@ -10,10 +10,10 @@ from pose_files import person_at, write_frames
 
 from fidip.errors import ConfigError, DataError
 from fidip.evaluation.pictures import PREDICTION_COLOURS
-from fidip.media.export import EXPORTS
-from fidip.media.face import FaceBlur, face_joints, face_region
-from fidip.media.frames import Frame, Person
-from fidip.media.overlay import Overlay
+from fidip.predict.export import EXPORTS
+from fidip.predict.face import FaceBlur, face_joints, face_region
+from fidip.predict.frames import Frame, Person
+from fidip.predict.overlay import Overlay
 from fidip.skeleton import COCO17
 
 LEFT, RIGHT, _ = (np.array(colour) for colour in PREDICTION_COLOURS)

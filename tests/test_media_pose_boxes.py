@@ -5,8 +5,8 @@ import pytest
 from films import DOTS, INPUT, MAPS, ColourNet, dots, dots_predictor
 
 from fidip.codec import HeatmapCodec
-from fidip.media.boxes import cut, followed_box, pose_box, whole_frame
-from fidip.media.predictor import LOOKS, Predictor
+from fidip.predict.boxes import cut, followed_box, pose_box, whole_frame
+from fidip.predict.predictor import LOOKS, Predictor
 
 
 def test_the_box_of_a_pose_is_around_its_sure_joints():

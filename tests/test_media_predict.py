@@ -16,14 +16,14 @@ from fidip.cli import main as console
 from fidip.codec import HeatmapCodec
 from fidip.config import load_config
 from fidip.data.augment import CropPolicy
+from fidip.deploy.bundle import save_bundle
 from fidip.errors import ConfigError, DataError
 from fidip.geometry import clip_box
-from fidip.media.bundle import save_bundle
-from fidip.media.frames import PoseFile
-from fidip.media.predictor import Predictor
 from fidip.models import export_weights, load_weights
 from fidip.models.mobilenet import MobilePose
 from fidip.pixels import read_rgb
+from fidip.predict.frames import PoseFile
+from fidip.predict.predictor import Predictor
 from fidip.testing import run_test
 
 main = command("predict")

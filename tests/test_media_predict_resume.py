@@ -13,11 +13,11 @@ from films import dots, dots_predictor, write_film
 from test_media_predict import made, place  # noqa: F401 -- fixtures
 
 from fidip.errors import DataError, Interrupted
-from fidip.media.follow import Follower, Plan
-from fidip.media.frames import Frame, Header, PoseFile
-from fidip.media.reader import Video
-from fidip.media.session import predict_source
-from fidip.media.stream import PoseStream
+from fidip.predict.follow import Follower, Plan
+from fidip.predict.frames import Frame, Header, PoseFile
+from fidip.predict.reader import Video
+from fidip.predict.session import predict_source
+from fidip.predict.stream import PoseStream
 
 ROOT = Path(__file__).parents[1]
 COUNT = 30
@@ -127,7 +127,7 @@ def test_what_is_no_file_of_poses_is_not_overwritten(film, tmp_path):
 
 
 def test_frames_reach_the_disk_while_they_come(tmp_path, monkeypatch):
-    monkeypatch.setattr("fidip.media.stream.FLUSH_EVERY", 0.0)
+    monkeypatch.setattr("fidip.predict.stream.FLUSH_EVERY", 0.0)
     path = tmp_path / "a.poses.jsonl"
     with PoseStream(path, Header("a", ("x",), (1, 1), 1.0, "m")) as stream:
         for index in range(3):

@@ -10,9 +10,9 @@ from films import dots, turn_film, write_film
 from PIL import Image
 
 from fidip.errors import DataError
-from fidip.media.reader import Pictures, Video, Webcam, in_background
-from fidip.media.sources import find_sources
-from fidip.media.video import read_video, upright, video_facts
+from fidip.predict.reader import Pictures, Video, Webcam, in_background
+from fidip.predict.sources import find_sources
+from fidip.predict.video import read_video, upright, video_facts
 
 CORNER = np.zeros((48, 64, 3), np.uint8)
 CORNER[:12, :20] = 255  # the upper left corner is white

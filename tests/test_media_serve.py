@@ -14,11 +14,11 @@ from torch import nn
 
 from fidip.codec import HeatmapCodec
 from fidip.errors import ConfigError, DataError
-from fidip.media.follow import Plan
-from fidip.media.predictor import Predictor
-from fidip.media.serve import launch
-from fidip.media.serve.analysis import PICTURE_HEADERS, VIDEO_HEADERS, Limits, analyse, open_upload
-from fidip.media.serve.store import Store
+from fidip.page import launch
+from fidip.page.analysis import PICTURE_HEADERS, VIDEO_HEADERS, Limits, analyse, open_upload
+from fidip.page.store import Store
+from fidip.predict.follow import Plan
+from fidip.predict.predictor import Predictor
 from fidip.skeleton import COCO17
 
 main = command("serve")
@@ -111,7 +111,7 @@ def test_long_videos_are_refused(tmp_path, limits):
 def test_a_video_that_lies_about_its_length_is_stopped(tmp_path, monkeypatch):
     upload, limits = video(tmp_path / "clip.mp4"), Limits(frames=4)
     source = open_upload(upload, Limits())
-    monkeypatch.setattr("fidip.media.serve.analysis.open_upload", lambda *_: source)
+    monkeypatch.setattr("fidip.page.analysis.open_upload", lambda *_: source)
     with pytest.raises(DataError, match="longer than its header says"):
         analyse(predictor(), upload, Plan(), limits, tmp_path / "out")
 

@@ -20,7 +20,7 @@ from test_models import randomise_statistics
 
 from fidip.build import build_model
 from fidip.config import load_config
-from fidip.media.bundle import save_bundle
+from fidip.deploy.bundle import save_bundle
 from fidip.skeleton import COCO17
 
 pytestmark = pytest.mark.slow

@@ -9,9 +9,9 @@ from pose_files import person_at, read_xy, write_frames, write_poses
 from scipy.signal import savgol_filter
 
 from fidip.errors import ConfigError, DataError
-from fidip.media.frames import Frame
-from fidip.media.local_fit import local_fit
-from fidip.media.smoothing import OneEuro, smooth_file
+from fidip.predict.frames import Frame
+from fidip.predict.local_fit import local_fit
+from fidip.predict.smoothing import OneEuro, smooth_file
 
 RATE = 30
 JOINTS = ("a", "b", "c")

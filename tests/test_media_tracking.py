@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from films import BODY, DOTS, dots, dots_predictor
 
-from fidip.media.follow import Follower, OnlineFilter, Plan
-from fidip.media.frames import Frame, Person
-from fidip.media.one_euro import OneEuro
-from fidip.media.reader import Picture
-from fidip.media.tracking import MEMORY, Tracker
+from fidip.predict.follow import Follower, OnlineFilter, Plan
+from fidip.predict.frames import Frame, Person
+from fidip.predict.one_euro import OneEuro
+from fidip.predict.reader import Picture
+from fidip.predict.tracking import MEMORY, Tracker
 from fidip.skeleton import COCO17
 
 STEP = 0.04  # s

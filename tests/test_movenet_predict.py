@@ -12,13 +12,13 @@ import fidip
 from fidip.cli import COMMANDS
 from fidip.cli import main as console
 from fidip.errors import ConfigError, FidipError
-from fidip.media.finder import Finder
-from fidip.media.follow import Follower, Plan
-from fidip.media.frames import Header, PoseFile, frame_line, header_line
-from fidip.media.load import load
-from fidip.media.poses import stack_poses
-from fidip.media.reader import Picture
 from fidip.pixels import read_rgb
+from fidip.predict.finder import Finder
+from fidip.predict.follow import Follower, Plan
+from fidip.predict.frames import Header, PoseFile, frame_line, header_line
+from fidip.predict.load import load
+from fidip.predict.poses import stack_poses
+from fidip.predict.reader import Picture
 from fidip.skeleton import COCO17
 
 INFANT = Path(__file__).parent / "data" / "infant.jpg"  # synthetic, made by syn_generation/generate.py
@@ -191,7 +191,7 @@ def test_a_network_that_openvino_cannot_run_stays_with_pytorch(monkeypatch, capl
         raise FidipError("OpenVINO cannot run this network (no such operation)")
 
     predictor = load("movenet_lightning", "cpu")
-    monkeypatch.setattr("fidip.media.openvino.compile_net", refuse)
+    monkeypatch.setattr("fidip.deploy.openvino.compile_net", refuse)
     predictor.accelerate_if_possible()
     assert predictor.runtime == "PyTorch" and "no such operation); PyTorch runs it" in caplog.text
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
@@ -203,7 +203,7 @@ def test_a_network_that_openvino_cannot_run_stays_with_pytorch(monkeypatch, capl
 def test_a_long_video_is_run_by_the_fastest_runtime(infant, tmp_path, capsys, monkeypatch):
     asked = []
     monkeypatch.setattr("fidip.commands.predict_run.LONG", 2)
-    monkeypatch.setattr("fidip.media.predictor.Predictor.accelerate", lambda self: asked.append(self))
+    monkeypatch.setattr("fidip.predict.predictor.Predictor.accelerate", lambda self: asked.append(self))
     for name in "ab":
         cv2.imwrite(str(tmp_path / f"{name}.png"), infant[..., ::-1])
     predict = ["predict", str(tmp_path / "a.png"), "--export", "none", "--model", "movenet_lightning"]

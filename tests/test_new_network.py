@@ -10,8 +10,8 @@ from training_setup import CONFIG, forget_processes, write_place
 from fidip.cli import main as console
 from fidip.config import load_config
 from fidip.errors import ConfigError
-from fidip.media.frames import PoseFile
 from fidip.models import POSE_NETS, PoseNet, network_class
+from fidip.predict.frames import PoseFile
 
 
 class ToyPose(PoseNet):

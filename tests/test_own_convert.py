@@ -13,8 +13,8 @@ from running import command
 
 from fidip.annotations import load_annotations
 from fidip.cli import exit_on_error
-from fidip.data.foreign import FORMATS, write_label_studio
 from fidip.errors import DataError
+from fidip.labels import FORMATS, write_label_studio
 from fidip.skeleton import find_skeleton
 
 main = command("convert")

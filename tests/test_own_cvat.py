@@ -3,8 +3,8 @@
 import pytest
 from own_data import TINY, assert_same_labels, collector, labelled_set, parsed, write_pictures
 
-from fidip.data.foreign import FORMATS, cvat_labels
 from fidip.errors import DataError
+from fidip.labels import FORMATS, cvat_labels
 from fidip.skeleton import COCO17
 
 BOX = '<box label="box" occluded="0" xtl="{0}" ytl="{1}" xbr="{2}" ybr="{3}" z_order="0"{4}/>'

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from own_data import TINY, assert_same_labels, collector, labelled_set, write_pictures
 
-from fidip.data.foreign import FORMATS
 from fidip.errors import DataError
+from fidip.labels import FORMATS
 
 LOST = ("bbox", "area", "id", "image_id", "is_synthetic", "posture", "image_source", "individual")
 SINGLE = """scorer,,,me,me,me,me,me,me,me,me

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from own_data import TINY, collector, labelled_set, write_pictures
 
-from fidip.data.foreign import FORMATS, cvat_labels, label_studio_config, write_label_studio
+from fidip.labels import FORMATS, cvat_labels, label_studio_config, write_label_studio
 from fidip.skeleton import COCO17
 
 

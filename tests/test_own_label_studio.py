@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from own_data import TINY, assert_same_labels, collector, labelled_set, parsed, write_pictures
 
-from fidip.data.foreign import FORMATS, label_studio_config, write_label_studio
 from fidip.errors import DataError
+from fidip.labels import FORMATS, label_studio_config, write_label_studio
 from fidip.skeleton import COCO17
 
 SIZE = {"original_width": 200, "original_height": 100, "image_rotation": 0, "to_name": "image"}

@@ -13,17 +13,17 @@ from test_chain import Oracle
 from torch.utils.data import DataLoader
 from training_setup import CONFIG, forget_processes, only_run
 
+from fidip.audit import as_json, audit_page, audit_splits, audit_text
 from fidip.build import build_estimator, build_model
 from fidip.codec import HeatmapCodec
 from fidip.config import load_config
-from fidip.data.audit import as_json, audit_page, audit_splits, audit_text
 from fidip.data.augment import CropPolicy
 from fidip.data.dataset import PoseDataset
 from fidip.data.records import find_split, load_records, read_split
 from fidip.evaluation import CocoEvaluator
 from fidip.inference import Estimator
-from fidip.media.predictor import Predictor
 from fidip.models import POSE_NETS, export_weights
+from fidip.predict.predictor import Predictor
 from fidip.skeleton import load_skeleton
 from fidip.statistics import add_intervals
 from fidip.testing import predict

@@ -17,7 +17,7 @@ def test_modules_have_names_of_their_own():
 
 
 def test_the_table_of_commands_loads_nothing_and_names_modules_that_are_there():
-    code = "import sys, infantsynth.commands; print([m for m in ('numpy', 'torch', 'fidip.runtime') if m in sys.modules])"
+    code = "import sys, infantsynth.commands; print([m for m in ('numpy', 'torch', 'fidip.environment') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
                           env={"PYTHONPATH": f"{PACKAGE.parent}:{PACKAGE.parents[1] / 'lib'}"})  # fmt: skip
     assert done.stdout == "[]\n"

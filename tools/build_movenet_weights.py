@@ -19,9 +19,9 @@ from torch import Tensor
 
 from fidip.cli import exit_on_error
 from fidip.errors import DataError, WeightsError
+from fidip.files import atomic_path
 from fidip.models.movenet import MoveNetFinder
 from fidip.packaged import FOLDER, packaged_models
-from fidip.runtime import atomic_path
 
 WIDTHS = {"movenet_lightning": 1.0, "movenet_thunder": 1.75}
 _BODY = "center_net_mobile_net_v2fpn_feature_extractor/model_1/"

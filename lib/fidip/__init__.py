@@ -8,9 +8,9 @@ __version__ = version("fidip")
 
 # loaded when first used, so that importing the package stays cheap
 _LAZY = {
-    "load": "fidip.media.load",
-    "Predictor": "fidip.media.predictor",
-    "Poses": "fidip.media.poses",
+    "load": "fidip.predict.load",
+    "Predictor": "fidip.predict.predictor",
+    "Poses": "fidip.predict.poses",
     "load_config": "fidip.config",
 }
 __all__ = ["Poses", "Predictor", "__version__", "load", "load_config"]

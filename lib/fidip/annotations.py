@@ -8,8 +8,9 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
+from fidip.environment import logger
 from fidip.errors import DataError
-from fidip.runtime import logger, read_json
+from fidip.files import read_json
 from fidip.skeleton import COCO17, Skeleton
 
 Record = dict[str, Any]

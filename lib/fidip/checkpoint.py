@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from fidip.errors import FidipError, WeightsError
-from fidip.runtime import atomic_path
+from fidip.files import atomic_path
 
 logger = logging.getLogger("fidip")
 

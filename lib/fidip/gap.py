@@ -11,7 +11,6 @@ from torch import nn
 
 from fidip.build import build_estimator, build_model
 from fidip.config import Config, Settings, read_settings
-from fidip.data.audit.sources import source_key
 from fidip.data.records import Record
 from fidip.domain_gap import (
     DomainFeatures,
@@ -24,12 +23,13 @@ from fidip.domain_gap import (
     stream_features,
     write_embeddings,
 )
+from fidip.environment import choose_device, provenance, seed_everything, setup_logging
 from fidip.errors import ConfigError, DataError
+from fidip.files import write_json, write_text
 from fidip.loading import build_records, build_training_records, plain_loader
 from fidip.models import load_weights
 from fidip.progress import progress
 from fidip.runs import plan_test
-from fidip.runtime import choose_device, provenance, seed_everything, setup_logging, write_json, write_text
 
 logger = logging.getLogger("fidip")
 Groups = Mapping[str, Sequence[Record]]
@@ -184,7 +184,7 @@ def _of_model(
 
 def _source(record: Record) -> str:
     """Persons of one video, or of one picture, are not independent."""
-    return source_key(record.source) or str(record.image)
+    return record.source or str(record.image)
 
 
 def _panel(

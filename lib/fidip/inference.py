@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from fidip.codec import HeatmapCodec
+from fidip.files import atomic_path
 from fidip.geometry import compose, heatmap_matrix, invert, transform
 from fidip.pixels import normalise
-from fidip.runtime import atomic_path
 from fidip.skeleton import Skeleton
 
 

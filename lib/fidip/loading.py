@@ -31,8 +31,8 @@ from fidip.engine.signals import ignore_in_worker
 from fidip.errors import DataError
 from fidip.evaluation import CocoEvaluator
 from fidip.evaluation.groundtruth import AreaMode
+from fidip.files import fingerprint
 from fidip.geometry import BOX_PADDING, extend_to_aspect
-from fidip.runtime import fingerprint
 from fidip.skeleton import find_skeleton
 
 logger = logging.getLogger("fidip")

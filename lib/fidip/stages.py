@@ -19,12 +19,12 @@ from fidip.engine.grid import BatchGrid
 from fidip.engine.loop import Stage, TrainerOptions
 from fidip.engine.schedule import LearningRate, OptimizerOptions, make_optimizer, warming_average
 from fidip.errors import ConfigError
+from fidip.files import fingerprint
 from fidip.loading import data_key, train_loader
 from fidip.losses import hard_joints_mse, joints_cross_entropy, joints_mse
 from fidip.models.domain import PooledDomainClassifier
 from fidip.models.pose import PoseNet
 from fidip.models.weights import load_weights
-from fidip.runtime import fingerprint
 from fidip.skeleton import find_skeleton
 from fidip.tasks import (
     AdaptivePoseTask,

@@ -14,6 +14,7 @@ from fidip.build import build_estimator, build_model, image_size
 from fidip.config import Config, Settings, check_for_testing, dump, read_settings
 from fidip.data.records import Record
 from fidip.domain_gap import GapOptions, write_embeddings
+from fidip.environment import choose_device, provenance, seed_everything, setup_logging
 from fidip.evaluation import (
     CocoEvaluator,
     ModelRow,
@@ -24,6 +25,7 @@ from fidip.evaluation import (
     write_prediction_pictures,
     write_results,
 )
+from fidip.files import write_json, write_text
 from fidip.gap import GapRequest, TestedGap, measure_tested
 from fidip.inference import Estimator, Prediction, save_features
 from fidip.loading import (
@@ -38,7 +40,6 @@ from fidip.models import complexity, load_weights
 from fidip.models.complexity import Complexity
 from fidip.progress import progress
 from fidip.runs import TestPlan, plan_test
-from fidip.runtime import choose_device, provenance, seed_everything, setup_logging, write_json, write_text
 from fidip.statistics import add_intervals
 
 logger = logging.getLogger("fidip")

@@ -18,20 +18,13 @@ from fidip.build import build_estimator, load_start
 from fidip.config import Config, Settings, check_for_training, dump, read_settings, run_name
 from fidip.data.records import Record, shared_sources
 from fidip.engine import Monitor, Trainer
+from fidip.environment import provenance, seed_everything, setup_logging
 from fidip.errors import FidipError
+from fidip.files import atomic_path, read_json, write_json, write_text
 from fidip.loading import Validation, build_training_records, build_validation, independent_sets
 from fidip.models import export_weights
 from fidip.models.sync_batchnorm import join_batchnorm
 from fidip.runs import BEST_MODEL, LAST_MODEL, train_folder
-from fidip.runtime import (
-    atomic_path,
-    provenance,
-    read_json,
-    seed_everything,
-    setup_logging,
-    write_json,
-    write_text,
-)
 from fidip.stages import (
     build_accelerator,
     build_companion,

@@ -18,8 +18,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from fidip.errors import DataError
+from fidip.files import atomic_path
 from fidip.progress import progress
-from fidip.runtime import atomic_path
 from fidip.skeleton import COCO17
 from infantsynth.shards import Record, Shard, ShardFolder
 

@@ -12,7 +12,7 @@ import numpy as np
 
 import fidip
 from fidip.errors import ConfigError, DataError
-from fidip.runtime import fingerprint
+from fidip.files import fingerprint
 from infantsynth.annotate import annotate, depth_map, image_record, part_map, space_labels
 from infantsynth.dataset import Merged, merge, pack, require_own
 from infantsynth.render.zbuffer import rasterise

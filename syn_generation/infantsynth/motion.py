@@ -17,8 +17,8 @@ import cv2
 import numpy as np
 
 from fidip.errors import ConfigError
+from fidip.files import atomic_path, read_json
 from fidip.pixels import read_rgb
-from fidip.runtime import atomic_path, read_json
 from infantsynth.body import PART_NAMES, BodyModel, load_body
 from infantsynth.dataset import Merged, image_folder
 from infantsynth.image_set import (

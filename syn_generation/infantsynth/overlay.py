@@ -11,8 +11,8 @@ from pycocotools import mask as coco_mask
 
 from fidip.annotations import load_annotations
 from fidip.errors import DataError
+from fidip.files import atomic_path
 from fidip.pixels import read_rgb
-from fidip.runtime import atomic_path
 from fidip.skeleton import COCO17
 from infantsynth.dataset import annotation_path, image_folder
 

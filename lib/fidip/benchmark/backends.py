@@ -13,11 +13,11 @@ from torch import Tensor, nn
 
 from fidip.build import build_model, image_size
 from fidip.config import Config
+from fidip.deploy.onnx import OnnxNet, export_onnx
+from fidip.deploy.openvino import OpenVinoNet
+from fidip.environment import seed_everything
 from fidip.errors import ConfigError
-from fidip.media.onnx import OnnxNet, export_onnx
-from fidip.media.openvino import OpenVinoNet
 from fidip.pixels import normalise
-from fidip.runtime import seed_everything
 
 EAGER = "torch, eager"
 

@@ -19,11 +19,11 @@ from fidip.build import build_classifier, build_codec, build_model, image_size
 from fidip.codec import HeatmapCodec
 from fidip.config import Config, read_settings
 from fidip.engine.loop import Stage
+from fidip.environment import provenance, seed_everything
 from fidip.errors import ConfigError, FidipError
 from fidip.models.complexity import meta_copy
 from fidip.models.relu6 import ThriftyReLU6, replace_modules
 from fidip.pixels import normalise
-from fidip.runtime import provenance, seed_everything
 from fidip.stages import build_accelerator, build_stages
 
 Batch = dict[str, Tensor]

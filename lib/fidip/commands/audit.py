@@ -20,7 +20,7 @@ from fidip.commands.options import add_number, add_skeleton
 from fidip.errors import DataError
 
 if TYPE_CHECKING:
-    from fidip.data.audit import Audit
+    from fidip.audit import Audit
     from fidip.data.records import Split
 
 NEAR, LIMIT = 0.1, 60  # defaults of --near and --page-limit
@@ -113,9 +113,10 @@ def _add_correction(group: "argparse._ArgumentGroup") -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Audit, print, write what is asked for."""
-    from fidip.data.audit import as_json, audit_page, audit_splits, audit_text
+    from fidip.audit import as_json, audit_page, audit_splits, audit_text
     from fidip.data.records import find_split
-    from fidip.runtime import provenance, setup_logging, write_json, write_text
+    from fidip.environment import provenance, setup_logging
+    from fidip.files import write_json, write_text
     from fidip.skeleton import find_skeleton
 
     _check_kinds(args)
@@ -136,7 +137,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _check_kinds(args: argparse.Namespace) -> None:
     """Refuse kinds of finding that do not exist, and a command without splits."""
-    from fidip.data.audit import DROPPABLE, KINDS
+    from fidip.audit import DROPPABLE, KINDS
 
     if not args.splits and not args.labels:
         args.parser.error("give at least one split")
@@ -159,8 +160,8 @@ def labelled_split(labels: Path, images: Path) -> "Split":
 
 def fix(audit: "Audit", args: argparse.Namespace) -> dict[str, Any]:
     """Write and print the correction; returns what the report says of it."""
-    from fidip.data.audit import change_text, count_findings, fix_json, fix_split, recheck, write_fixed
-    from fidip.data.audit.table import columns, finding_rows
+    from fidip.audit import change_text, count_findings, fix_json, fix_split, recheck, write_fixed
+    from fidip.audit.table import columns, finding_rows
 
     name = args.fix_split or audit.splits[0].name
     if not args.fix_split and len(audit.splits) > 1:

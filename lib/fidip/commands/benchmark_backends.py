@@ -46,7 +46,8 @@ def run(args: argparse.Namespace) -> int:
     """Time, print the tables."""
     from fidip.benchmark.backends import benchmark_backends
     from fidip.config import load_config
-    from fidip.runtime import provenance, setup_logging, write_json
+    from fidip.environment import provenance, setup_logging
+    from fidip.files import write_json
 
     free_overrides(args, "cfg")
     setup_logging()

@@ -43,7 +43,8 @@ def register(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Time, print the table."""
     from fidip.benchmark.step import BenchmarkOptions, run_benchmark
-    from fidip.runtime import setup_logging, write_json
+    from fidip.environment import setup_logging
+    from fidip.files import write_json
 
     setup_logging()
     options = BenchmarkOptions(args.steps, args.warmup, args.batch, args.classifier_passes)

@@ -73,8 +73,9 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compare, print, write."""
+    from fidip.environment import setup_logging
     from fidip.evaluation import CocoEvaluator
-    from fidip.runtime import setup_logging, write_json
+    from fidip.files import write_json
     from fidip.skeleton import find_skeleton
     from fidip.statistics.coco import NAMES
     from fidip.statistics.comparison import compare_methods, find_runs

@@ -71,7 +71,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Convert, print what was converted."""
-    from fidip.runtime import setup_logging
+    from fidip.environment import setup_logging
     from fidip.skeleton import find_skeleton
 
     if not args.setup and not (args.source and args.target):
@@ -87,8 +87,8 @@ def run(args: argparse.Namespace) -> int:
 
 def convert(args: argparse.Namespace, skeleton: "Skeleton") -> None:
     """Read, write and print."""
-    from fidip.data.audit.table import columns
-    from fidip.data.foreign import FORMATS, Collector, Pictures, summary_rows, write_label_studio
+    from fidip.audit.table import columns
+    from fidip.labels import FORMATS, Collector, Pictures, summary_rows, write_label_studio
 
     if not (args.source and args.target):
         raise ConfigError("--from and --to belong together")
@@ -111,8 +111,8 @@ def convert(args: argparse.Namespace, skeleton: "Skeleton") -> None:
 
 def write_setup(tool: str, path: Path, skeleton: "Skeleton") -> None:
     """Write the labels of a tool."""
-    from fidip.data.foreign import cvat_labels, label_studio_config
-    from fidip.runtime import write_text
+    from fidip.files import write_text
+    from fidip.labels import cvat_labels, label_studio_config
 
     if tool == "cvat":
         write_text(path, json.dumps(cvat_labels(skeleton), indent=2) + "\n")

@@ -65,6 +65,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Score, print, write."""
+    from fidip.environment import setup_logging
     from fidip.evaluation import (
         CocoEvaluator,
         ModelRow,
@@ -73,7 +74,6 @@ def run(args: argparse.Namespace) -> int:
         results_table,
         write_metrics,
     )
-    from fidip.runtime import setup_logging
     from fidip.skeleton import find_skeleton
     from fidip.statistics import add_intervals
 

@@ -47,8 +47,8 @@ def register(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Export, print where the file is."""
     from fidip.config import load_config
-    from fidip.media.model_files import convert_bundle, export_model
-    from fidip.runtime import setup_logging
+    from fidip.deploy.model_files import convert_bundle, export_model
+    from fidip.environment import setup_logging
 
     setup_logging()
     if args.cfg is not None:

@@ -40,11 +40,12 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure, print and write the tables."""
-    from fidip.media.export.naming import stem
-    from fidip.media.frames import PoseFile
-    from fidip.media.movement import MovementOptions, measure, write_movement
-    from fidip.media.movement_table import movement_text
-    from fidip.runtime import require_writable, setup_logging
+    from fidip.environment import setup_logging
+    from fidip.files import require_writable
+    from fidip.motion.movement import MovementOptions, measure, write_movement
+    from fidip.motion.movement_table import movement_text
+    from fidip.predict.export.naming import stem
+    from fidip.predict.frames import PoseFile
 
     setup_logging()
     options = MovementOptions(args.window, args.order, args.threshold, args.max_lag, args.body_length)

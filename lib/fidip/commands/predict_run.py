@@ -11,23 +11,24 @@ from pathlib import Path
 import numpy as np
 
 from fidip.config import load_config
-from fidip.media.box_file import BoxFile
-from fidip.media.detector import Detector
-from fidip.media.export import EXPORTS
-from fidip.media.follow import Follower, Plan
-from fidip.media.frames import PoseFile
-from fidip.media.load import load_named, run_by
-from fidip.media.movement import MovementOptions, summarise
-from fidip.media.movement_table import NOTICE
-from fidip.media.predictor import Predictor, digest
-from fidip.media.reader import Pictures, Source
-from fidip.media.select import choice
-from fidip.media.session import predict_source
-from fidip.media.smoothing import smooth_file
-from fidip.media.sources import find_sources
-from fidip.media.stream import stream_path
+from fidip.environment import choose_device, logger, setup_logging
+from fidip.files import fingerprint, require_writable
+from fidip.motion.movement import MovementOptions, summarise
+from fidip.motion.movement_table import NOTICE
+from fidip.predict.box_file import BoxFile
+from fidip.predict.detector import Detector
+from fidip.predict.export import EXPORTS
+from fidip.predict.follow import Follower, Plan
+from fidip.predict.frames import PoseFile
+from fidip.predict.load import load_named, run_by
+from fidip.predict.predictor import Predictor, digest
+from fidip.predict.reader import Pictures, Source
+from fidip.predict.select import choice
+from fidip.predict.session import predict_source
+from fidip.predict.smoothing import smooth_file
+from fidip.predict.sources import find_sources
+from fidip.predict.stream import stream_path
 from fidip.runs import plan_test
-from fidip.runtime import choose_device, fingerprint, logger, require_writable, setup_logging
 from fidip.skeleton import Skeleton
 
 MANY = 10  # files in one folder that are still listed one by one

@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     """Join the sets, write both splits."""
     from fidip.data.adult import join_adult_sets
     from fidip.data.coco_json import annotation_path, write_split
-    from fidip.runtime import setup_logging
+    from fidip.environment import setup_logging
 
     setup_logging()
     splits = join_adult_sets(

@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     """Prepare the split, print what was written."""
     from fidip.data.coco_json import annotation_path, write_split
     from fidip.data.mini_rgbd import prepare_mini_rgbd
-    from fidip.runtime import setup_logging
+    from fidip.environment import setup_logging
 
     setup_logging()
     prepared = prepare_mini_rgbd(args.source, args.sequences, args.every)

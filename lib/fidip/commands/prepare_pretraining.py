@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     """Choose persons, write the split; keypoints are kept for coco17 only."""
     from fidip.data.coco_json import annotation_path, write_split
     from fidip.data.pretrain_set import build_pretrain_set, persons_of_coco, persons_of_folder
-    from fidip.runtime import setup_logging
+    from fidip.environment import setup_logging
     from fidip.skeleton import find_skeleton
 
     setup_logging()

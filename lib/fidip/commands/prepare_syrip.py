@@ -55,7 +55,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Unpack, check, print the table."""
     from fidip.data.syrip import check_layout, format_checks, unpack
-    from fidip.runtime import setup_logging
+    from fidip.environment import setup_logging
 
     if bool(args.archives) == args.check_only:
         args.parser.error("give the zip files to unpack, or --check-only without any")

@@ -54,8 +54,8 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the page, print where it is."""
+    from fidip.environment import setup_logging
     from fidip.report import ReportOptions, read_runs, write_report
-    from fidip.runtime import setup_logging
 
     for name, value, least in (("--examples", args.examples, 0), ("--resamples", args.resamples, 2)):
         if value < least:

@@ -16,7 +16,7 @@ from fidip.commands.predict import DETECTOR, add_network
 from fidip.errors import ConfigError
 
 if TYPE_CHECKING:
-    from fidip.media.predictor import Predictor
+    from fidip.predict.predictor import Predictor
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -55,10 +55,10 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Load the network, serve until stopped."""
-    from fidip.media.detector import Detector
-    from fidip.media.serve.analysis import Limits
-    from fidip.media.serve.launch import serve
-    from fidip.runtime import choose_device, setup_logging
+    from fidip.environment import choose_device, setup_logging
+    from fidip.page.analysis import Limits
+    from fidip.page.launch import serve
+    from fidip.predict.detector import Detector
 
     setup_logging()
     limits = Limits(args.max_mb, args.max_megapixels, args.max_seconds, args.max_frames)
@@ -76,8 +76,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _predictor(args: argparse.Namespace) -> "Predictor":
     from fidip.config import load_config
-    from fidip.media.load import load_named, run_by
-    from fidip.media.predictor import Predictor
+    from fidip.predict.load import load_named, run_by
+    from fidip.predict.predictor import Predictor
 
     named = [one for one in (args.model, args.bundle, args.cfg) if one is not None]
     if len(named) > 1 or (args.cfg is None) != (args.weights is None):

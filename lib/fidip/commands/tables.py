@@ -70,7 +70,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run, print."""
-    from fidip.runtime import setup_logging
+    from fidip.environment import setup_logging
     from fidip.tables import RunPlan, find_table, read_table, summarise, write_summary
 
     free_overrides(args, "only")

@@ -15,8 +15,8 @@ from fidip.config.keys import KEYS, Config, KeyFacts, defaults, faults, plain, r
 from fidip.config.legacy import flatten, translate
 from fidip.config.settings import Settings
 from fidip.errors import ConfigError
+from fidip.files import fingerprint
 from fidip.packaged import packaged_models
-from fidip.runtime import fingerprint
 from fidip.skeleton import SKELETONS, find_skeleton, skeleton_text
 
 logger = logging.getLogger("fidip")

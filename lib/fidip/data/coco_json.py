@@ -17,8 +17,8 @@ from typing import Any, Literal
 
 from fidip.annotations import check_annotations, require_pictures
 from fidip.errors import DataError
+from fidip.files import read_json, write_json
 from fidip.progress import progress
-from fidip.runtime import read_json, write_json
 from fidip.skeleton import Skeleton
 
 Place = Literal["copy", "hardlink", "symlink"]

@@ -14,9 +14,10 @@ from torchvision.ops import nms
 
 from fidip.annotations import load_annotations, require_pictures
 from fidip.data.coco_json import annotation_path, image_folder
+from fidip.data.image_source import source_key
 from fidip.errors import DataError
+from fidip.files import read_json
 from fidip.geometry import clip_box
-from fidip.runtime import read_json
 from fidip.skeleton import Skeleton
 
 logger = logging.getLogger("fidip")
@@ -144,7 +145,7 @@ def _record(
         image_size=(image["width"], image["height"]),
         synthetic=bool(annotation.get("is_synthetic", image.get("is_synthetic", False))),
         posture=str(image.get("posture", "")),
-        source=str(image.get("image_source", "")),
+        source=source_key(image.get("image_source")),
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fidip.runtime import atomic_path
+from fidip.files import atomic_path
 
 # told apart by colour-blind readers too, and by their marks in print; the paper's figure has three groups as well
 STYLES = (("#d55e00", "o"), ("#0072b2", "^"), ("#009e73", "s"), ("#cc79a7", "D"))

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from fidip.codec import HeatmapCodec
 from fidip.evaluation.pictures import PREDICTION_PEN, TRUTH_COLOURS, Pen, draw_joints
+from fidip.files import atomic_path
 from fidip.geometry import compose, heatmap_matrix, invert, transform
 from fidip.pixels import normalise
-from fidip.runtime import atomic_path
 from fidip.skeleton import Skeleton
 
 COLUMNS = 8  # samples shown

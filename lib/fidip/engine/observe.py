@@ -11,8 +11,8 @@ from tensorboardX import SummaryWriter
 from torch import Tensor
 from tqdm import tqdm
 
+from fidip.files import atomic_path
 from fidip.progress import time_in_words
-from fidip.runtime import atomic_path
 
 logger = logging.getLogger("fidip")
 

@@ -10,8 +10,8 @@ import numpy as np
 from pycocotools.coco import COCO
 
 from fidip.annotations import Record, is_number, labelled_joints, raise_faults, record_name
+from fidip.environment import logger
 from fidip.errors import ConfigError
-from fidip.runtime import logger
 
 AreaMode = Literal["annotation", "bbox", "keypoints"]
 AREA_MODES: tuple[AreaMode, ...] = get_args(AreaMode)

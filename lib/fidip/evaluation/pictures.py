@@ -10,9 +10,9 @@ import numpy as np
 from fidip.errors import DataError
 from fidip.evaluation.groundtruth import joint_box
 from fidip.evaluation.matching import Match
+from fidip.files import atomic_path
 from fidip.geometry import BOX_PADDING, transform
 from fidip.pixels import read_rgb
-from fidip.runtime import atomic_path
 from fidip.skeleton import COCO17, Skeleton
 
 Colour = tuple[int, int, int]

@@ -10,7 +10,7 @@ from json_tricks.decoders import json_numpy_obj_hook
 
 from fidip.annotations import Record, is_number, keypoint_fault, raise_faults
 from fidip.errors import DataError
-from fidip.runtime import read_json, write_json, write_text
+from fidip.files import read_json, write_json, write_text
 
 METRIC_NAMES = ("AP", "AP50", "AP75", "AP_M", "AP_L", "AR", "AR50", "AR75", "AR_M", "AR_L")
 REQUIRED_METRICS = (*METRIC_NAMES, "n_images", "area", "boxes")

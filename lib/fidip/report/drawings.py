@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from fidip.errors import DataError
+from fidip.files import read_json
 from fidip.report.blocks import Cell, Drawing, Drawings, Heading, Pictures, Section, Table, figure, share
 from fidip.report.curves import Curve, read_curves
 from fidip.report.figures import curve_figure, reliability_figure
 from fidip.report.runs import Run, group, number, pair
 from fidip.report.scoring import Scored, Scores
 from fidip.report.tiles import Tile, best_and_worst, data_uri, fair_share, most_changed
-from fidip.runtime import read_json
 
 UNWANTED = ("train/lr", "train/images_per_s")  # how fast, not how well
 SHARES = {"train/pck": "PCK of the batches (%)", "train/domain_accuracy": "domain accuracy (%)",

@@ -10,7 +10,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from fidip import __version__
-from fidip.data.audit.page import NOTICE
+from fidip.audit.page import NOTICE
+from fidip.files import write_text
 from fidip.report.blocks import Pictures, Section
 from fidip.report.drawings import calibration_section, curves_section, gap_section, pictures_section
 from fidip.report.runs import Run
@@ -23,7 +24,6 @@ from fidip.report.tables import (
     postures_section,
     results_section,
 )
-from fidip.runtime import write_text
 
 TEMPLATE = Path(__file__).parent / "template"
 

@@ -10,7 +10,7 @@ import yaml
 
 from fidip.config.legacy import flatten
 from fidip.errors import ConfigError, DataError
-from fidip.runtime import read_json
+from fidip.files import read_json
 from fidip.statistics.comparison import RESULTS
 
 LAST = "last"  # where a training puts the test of its last model

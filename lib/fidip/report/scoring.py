@@ -8,10 +8,10 @@ from typing import Any
 from fidip.config import Settings, load_config
 from fidip.errors import FidipError
 from fidip.evaluation import CocoEvaluator, Match
+from fidip.files import fingerprint
 from fidip.loading import build_evaluator, read_content, split_to_test
 from fidip.report.calibration import Reliability, joint_scores, person_scores, reliability
 from fidip.report.runs import CONFIG, Run, score
-from fidip.runtime import fingerprint
 from fidip.skeleton import Skeleton
 from fidip.statistics.comparison import Runs, compare_methods
 

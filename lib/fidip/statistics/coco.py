@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools.cocoeval import COCOeval
 
-from fidip.data.audit.sources import source_key
+from fidip.data.image_source import source_key
 from fidip.evaluation.coco import CocoEvaluator, ImageId
 from fidip.evaluation.pck import THRESHOLDS, right_joints
 from fidip.evaluation.results import METRIC_NAMES

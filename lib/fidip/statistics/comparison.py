@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fidip.annotations import Record
 from fidip.errors import DataError
 from fidip.evaluation.coco import CocoEvaluator
-from fidip.runtime import read_json
+from fidip.files import read_json
 from fidip.statistics.coco import NAMES, ScoredSystem, Scores, scored_system, sources_of
 from fidip.statistics.intervals import LEVEL, Array, holm, over_seeds, seeds_differ
 from fidip.statistics.paired import compare, measure

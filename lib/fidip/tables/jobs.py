@@ -13,9 +13,10 @@ from typing import Any
 import torch
 
 from fidip.config import check_for_testing, check_for_training, load_settings, result_keys
+from fidip.environment import choose_device, leaving_at_sigterm
 from fidip.errors import FidipError
+from fidip.files import fingerprint, read_json, write_json
 from fidip.loading import build_training_records, read_content, split_to_test
-from fidip.runtime import choose_device, fingerprint, leaving_at_sigterm, read_json, write_json
 from fidip.tables.spec import METRICS
 from fidip.testing import run_test
 from fidip.training import run_training

@@ -10,7 +10,7 @@ import numpy as np
 
 from fidip.evaluation import CocoEvaluator
 from fidip.evaluation.table import NOTHING, markdown, percent, published_params
-from fidip.runtime import write_json, write_text
+from fidip.files import write_json, write_text
 from fidip.skeleton import COCO17, find_skeleton
 from fidip.statistics.coco import NAMES, ScoredSystem, scored_system, sources_of
 from fidip.statistics.intervals import over_seeds

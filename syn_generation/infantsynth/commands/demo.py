@@ -53,8 +53,8 @@ def run(args: argparse.Namespace) -> int:
     """Run the demo, print the table, and at last where the overlays are."""
     import joblib
 
-    from fidip.runtime import setup_logging
-    from infantsynth import demo
+    from fidip.environment import setup_logging
+    from infantsynth import whole_chain as demo
     from infantsynth.shards import Crew
 
     setup_logging()

@@ -30,8 +30,8 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Render frames and video and print where they are; return 1 when frames failed."""
+    from fidip.environment import setup_logging
     from fidip.errors import ConfigError
-    from fidip.runtime import setup_logging
     from infantsynth.motion import POSTURE, VideoRecipe, video_path, write_video
 
     setup_logging()

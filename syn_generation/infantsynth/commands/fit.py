@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     """Fit all persons and print a summary."""
     import torch
 
-    from fidip.runtime import setup_logging
+    from fidip.environment import setup_logging
     from infantsynth.fit.outcome import CSV_NAME
     from infantsynth.fit.run import run_fit
 

@@ -33,7 +33,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Generate the set and print where it is; return 1 when images failed."""
-    from fidip.runtime import setup_logging
+    from fidip.environment import setup_logging
     from infantsynth.image_set import ImageRecipe, generate
 
     setup_logging()

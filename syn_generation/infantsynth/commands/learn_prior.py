@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     """Learn the prior, write it, and print how well it explains held-out poses."""
     import torch
 
-    from fidip.runtime import setup_logging
+    from fidip.environment import setup_logging
     from infantsynth.body import load_body
     from infantsynth.fit.outcome import fitted_poses
     from infantsynth.poses.authored import authored_poses

@@ -37,7 +37,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Draw the sheet, write it as PNG, and print where it is."""
-    from fidip.runtime import setup_logging
+    from fidip.environment import setup_logging
     from infantsynth.overlay import SheetOptions, contact_sheet, write_png
 
     setup_logging()

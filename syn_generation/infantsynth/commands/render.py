@@ -34,7 +34,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Render the set and print where it is; return 1 when images failed."""
-    from fidip.runtime import setup_logging
+    from fidip.environment import setup_logging
     from infantsynth.image_set import generate
     from infantsynth.turntable import TurntableRecipe
 

@@ -9,8 +9,9 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from fidip.annotations import is_number, keypoint_fault
+from fidip.environment import logger
 from fidip.errors import DataError
-from fidip.runtime import logger, read_json
+from fidip.files import read_json
 from fidip.skeleton import COCO17
 
 Array = np.ndarray

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from fidip.environment import logger, provenance
 from fidip.errors import DataError
-from fidip.runtime import atomic_path, logger, provenance, write_json, write_text
+from fidip.files import atomic_path, write_json, write_text
 from fidip.skeleton import COCO17
 from infantsynth.body import BodyModel
 from infantsynth.fit.fitting import FitResult, extents

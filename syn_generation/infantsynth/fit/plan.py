@@ -8,8 +8,9 @@ import numpy as np
 import torch
 
 import fidip
+from fidip.environment import logger
 from fidip.errors import ConfigError
-from fidip.runtime import fingerprint, logger
+from fidip.files import fingerprint
 from infantsynth.body import PACKAGED, BodyModel, load_body
 from infantsynth.fit.keypoints import LAYOUTS, ignored_joints
 from infantsynth.fit.settings import FitConfig, Settings, Stage

@@ -10,10 +10,11 @@ from typing import Any
 import cv2
 import numpy as np
 
+from fidip.environment import logger
 from fidip.errors import DataError, FidipError
+from fidip.files import fingerprint, write_text
 from fidip.pixels import read_rgb
 from fidip.progress import progress
-from fidip.runtime import fingerprint, logger, write_text
 from infantsynth.body import BodyModel
 from infantsynth.fit.fitting import fit_bodies, usable
 from infantsynth.fit.keypoints import Subject, read_subjects

@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
+from fidip.environment import logger
 from fidip.errors import ConfigError
-from fidip.runtime import logger
 
 COCO_JOINTS = 17
 TORSO = (5, 6, 11, 12)  # shoulders and hips, COCO-17

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from fidip.environment import logger
 from fidip.errors import DataError
-from fidip.runtime import logger
 from infantsynth.body import BodyModel
 from infantsynth.priors.limits import anatomy_of, family
 from infantsynth.priors.prior import PosePrior, ShapePrior

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fidip.errors import DataError
-from fidip.runtime import atomic_path
+from fidip.files import atomic_path
 from infantsynth.body import BodyModel
 from infantsynth.body.smpl import JOINT_NAMES, UPRIGHT, load_pickle, numbers
 from infantsynth.priors.limits import anatomy_of

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 
 from fidip.errors import ConfigError
-from fidip.runtime import fingerprint, write_json
+from fidip.files import fingerprint, write_json
 from infantsynth.render import develop, mitsuba_scene
 from infantsynth.render.develop import metered
 from infantsynth.render.surface import gather

@@ -1,0 +1,1 @@
+"""Networks in files that other programs and runtimes read: bundles, ONNX, OpenVINO."""

@@ -1,0 +1,1 @@
+"""Measures of movement from poses."""

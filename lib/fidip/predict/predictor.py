@@ -1,0 +1,326 @@
+"""From an image, with or without boxes, to poses: the same crops, network and decoding as in testing."""
+
+import hashlib
+import importlib.util
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from fidip.build import build_codec, build_estimator, build_model, image_size
+from fidip.codec import HeatmapCodec
+from fidip.config import Config, read_settings, result_keys
+from fidip.deploy import onnx, openvino
+from fidip.deploy.backends import load_network
+from fidip.environment import choose_device, logger
+from fidip.errors import DataError, FidipError
+from fidip.files import fingerprint
+from fidip.geometry import clip_box, crop_matrix
+from fidip.inference import Estimator
+from fidip.models import PoseNet, load_weights, network_class
+from fidip.packaged import find_weights
+from fidip.predict.boxes import cut, inside, person_box, pose_box, presence, whole_frame
+from fidip.predict.finder import Finder
+from fidip.predict.poses import Poses, stack_poses
+from fidip.predict.tracks import MIN_SCORE
+from fidip.skeleton import COCO17, Skeleton, find_skeleton
+
+# what of a config, besides the weights, changes the joints that are predicted
+_KEYS = ("MODEL.NAME", "MODEL.EXTRA", "MODEL.NUM_JOINTS", "MODEL.IMAGE_SIZE", "MODEL.HEATMAP_SIZE", "MODEL.SIGMA",
+         "DATASET.SKELETON", "DATASET.COLOR_RGB", "TEST.POST_PROCESS", "TEST.BLUR_KERNEL", "PRECISION")  # fmt: skip
+
+LOOKS = (
+    4  # of a network that searches a whole frame by itself, each closer: the person may be a small part of it
+)
+CLOSER = 2  # looks at whom the finder has found, the second one in the box of the first
+TURNS = (90.0, 180.0, 270.0)  # degrees by which a crop is turned where the pose is not sure upright
+GLIMPSE = 0.2  # least presence at which the finder's person is looked at; below, the whole frame is
+
+
+@dataclass
+class Look:
+    """A pose and where it was found.
+
+    Attributes:
+        box: x, y, w, h of the crop, image px.
+        turn: degrees by which the crop was turned.
+        xy: (K, 2) keypoints, image px.
+        score: (K,), 0..1.
+        others: number of further persons that seem to be in view.
+    """
+
+    box: np.ndarray
+    turn: float
+    xy: np.ndarray
+    score: np.ndarray
+    others: int = 0
+
+    @property
+    def sureness(self) -> float:
+        """Mean score: a network that takes the trunk for the whole child says so by low ones."""
+        return float(np.mean(self.score))
+
+
+class Predictor:
+    """A network that is given images and boxes, or finds the person by itself.
+
+    Args:
+        net: images (B, 3, H, W) -> (features, heatmaps).
+        codec: of its heatmaps.
+        size: of its input, (W, H) px.
+        skeleton: its keypoints.
+        device: where it runs.
+        flip: average with the mirrored crop.
+        rgb: False for networks trained on BGR.
+        batch: crops that go through the network together.
+        name: what identifies network and weights in the files that are written.
+        kind: class of the network, which knows what its scores mean.
+        title: name and licence of the network, for people.
+    """
+
+    def __init__(
+        self,
+        net: nn.Module,
+        codec: HeatmapCodec,
+        size: tuple[int, int],
+        skeleton: Skeleton,
+        device: str | torch.device = "cpu",
+        flip: bool = False,
+        rgb: bool = True,
+        batch: int = 16,
+        name: str = "",
+        kind: type[PoseNet] = PoseNet,
+        title: str = "",
+    ) -> None:
+        self.skeleton, self.size, self.batch, self.name = skeleton, size, batch, name
+        self.kind, self.title = kind, title
+        self.estimator = Estimator(net, codec, size, skeleton, torch.device(device), flip, rgb)
+
+    @cached_property
+    def finder(self) -> Finder | None:
+        """What finds a person in a whole frame; None for networks of other keypoints than a person's."""
+        known = len(set(self.skeleton.names) & set(COCO17.names))
+        return Finder(self.estimator.device) if known > 2 else None
+
+    @classmethod
+    def from_checkpoint(
+        cls,
+        config: Config,
+        weights: str | Path,
+        device: str = "auto",
+        flip: bool = False,
+        batch: int = 16,
+    ) -> "Predictor":
+        """The network of a config with a weights file. Raises WeightsError for one that does not fit."""
+        model = build_model(config)
+        load_weights(model, weights)
+        return cls.from_net(config, model, digest(find_weights(weights)), device, flip, batch)
+
+    @classmethod
+    def from_bundle(
+        cls,
+        path: str | Path,
+        device: str = "auto",
+        flip: bool = False,
+        batch: int = 16,
+        backend: str = "auto",
+    ) -> "Predictor":
+        """The network of one file that carries its config (`fidip export`), run by ``backend``."""
+        settings, net = load_network(path, backend, device)
+        return cls.from_net(settings, net, digest(Path(path)), device, flip, batch)
+
+    @classmethod
+    def from_net(
+        cls,
+        config: Config,
+        net: nn.Module,
+        weights: str,
+        device: str = "auto",
+        flip: bool = False,
+        batch: int = 16,
+    ) -> "Predictor":
+        """A network made elsewhere, with codec, crops and skeleton of a config. weights: their digest."""
+        settings, chosen = read_settings(config), choose_device(device)
+        keys = {
+            key: value for key, value in result_keys(settings, testing=True).items() if key.startswith(_KEYS)
+        }
+        size, skeleton = image_size(settings), find_skeleton(settings.DATASET.SKELETON)
+        name = fingerprint([keys, weights, flip])
+        kind = network_class(settings.MODEL.NAME)
+        predictor = cls(net, build_codec(settings), size, skeleton, chosen, flip, True, batch, name, kind)
+        predictor.estimator = build_estimator(settings, net, chosen)
+        predictor.estimator.flip = flip
+        return predictor
+
+    def accelerate(self) -> None:
+        """Let OpenVINO run a network of PyTorch on the CPU: about twice as fast, the same keypoints.
+
+        Takes some two seconds, which a handful of images do not pay back.
+
+        Raises:
+            ConfigError: without openvino.
+            FidipError: where OpenVINO cannot run the network.
+        """
+        if self.estimator.device.type == "cpu" and isinstance(self.estimator.model, PoseNet):
+            self.estimator.model = openvino.compile_net(self.estimator.model, self.size)
+
+    def accelerate_if_possible(self) -> None:
+        """Do so where openvino is installed and can run the network."""
+        if importlib.util.find_spec("openvino") is None or self.estimator.dtype is not None:
+            return
+        try:
+            self.accelerate()
+        except FidipError as error:
+            logger.warning("%s; PyTorch runs it", error)
+
+    @property
+    def runtime(self) -> str:
+        """What runs the network, for people."""
+        names = {openvino.CompiledNet: "OpenVINO", onnx.OnnxNet: "ONNX Runtime"}
+        return next(
+            (name for kind, name in names.items() if isinstance(self.estimator.model, kind)), "PyTorch"
+        )
+
+    def __call__(self, image: np.ndarray, boxes: Sequence[Sequence[float]] | None = None) -> Poses:
+        """Estimate the keypoints of the persons in an image.
+
+        Args:
+            image: RGB uint8 (H, W, 3).
+            boxes: x, y, w, h of each person, image px; without boxes the person nearest the middle is searched for.
+
+        Returns:
+            One pose per box; without boxes one pose, or none where no person was found.
+
+        Raises:
+            DataError: for another kind of array, and for a box outside the image.
+        """
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+            raise DataError(f"an image must be RGB uint8 (H, W, 3), not {image.dtype} {image.shape}")
+        image = np.ascontiguousarray(image)  # a channel-reversed view will do too
+        if boxes is None:
+            looks = [look for look in self.search([image]) if self.found(look.score, look.turn)]
+        else:
+            looks = self._looks([image] * len(boxes), [np.asarray(box, dtype=np.float64) for box in boxes])
+        return stack_poses(
+            [k.xy for k in looks], [k.score for k in looks], [k.box for k in looks], self.skeleton
+        )
+
+    def found(self, score: np.ndarray, turn: float = 0.0) -> bool:
+        """Tell whether scores (K,) are those of a person who is there; a crop turned by ``turn`` has to be surer."""
+        return presence(score) >= self.kind.found_score + (self.kind.turn_margin if turn else 0.0)
+
+    def crop(self, image: np.ndarray, box: np.ndarray, turn: float = 0.0) -> tuple[Tensor, np.ndarray]:
+        """Cut out the network's view of a box (x, y, w, h image px), turned by ``turn`` degrees.
+
+        Returns:
+            uint8 (3, H, W), and the map (2, 3) from image px to crop px.
+
+        Raises:
+            DataError: for a box outside the image.
+        """
+        height, width = image.shape[:2]
+        if not inside(box, width, height):
+            shown = ", ".join(f"{value:g}" for value in box)
+            raise DataError(f"box {shown} lies outside the image of {width} x {height} px; correct it")
+        matrix = crop_matrix(clip_box(box, width, height), self.size, turn)
+        view = cv2.warpAffine(image, matrix, self.size, flags=cv2.INTER_LINEAR)
+        return torch.from_numpy(view).permute(2, 0, 1).contiguous(), matrix
+
+    def joints(self, crops: Sequence[tuple[Tensor, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+        """Joints of N crops of ``crop``: xy (N, K, 2) image px and score (N, K), 0..1."""
+        count = self.skeleton.num_joints
+        all_xy, all_scores = [np.zeros((0, count, 2))], [np.zeros((0, count))]
+        for start in range(0, len(crops), self.batch):
+            part = crops[start : start + self.batch]
+            heatmaps = self.estimator.heatmaps(torch.stack([image for image, _ in part]))[1]
+            xy, score = self.estimator.codec.decode(heatmaps)
+            all_xy.append(self.estimator.to_image(xy.cpu().numpy(), np.stack([matrix for _, matrix in part])))
+            all_scores.append(np.clip(score.cpu().numpy() / self._peak(), 0, 1).astype(np.float64))
+        return np.concatenate(all_xy), np.concatenate(all_scores)
+
+    def search(self, images: Sequence[np.ndarray], threshold: float = MIN_SCORE) -> list[Look]:
+        """Look for one person in each whole frame, RGB uint8 (H, W, 3): the one nearest the middle.
+
+        threshold: least score of a keypoint that shapes a box. A pose always comes back; ``found`` tells whether
+        somebody was there.
+        """
+        looks = self._search(images, 0.0, threshold)
+        for turn in TURNS:
+            unsure = [i for i, look in enumerate(looks) if look.sureness < self.kind.sure_score]
+            turned = self._search([images[i] for i in unsure], turn, threshold)
+            for i, look in zip(unsure, turned, strict=True):
+                if look.sureness > looks[i].sureness and self.found(look.score, turn):
+                    looks[i] = replace(look, others=looks[i].others)
+        return looks
+
+    def turned(self, image: np.ndarray, look: Look) -> Look:
+        """Look at the same box in other orientations; the surest look."""
+        looks = [look]
+        for turn in (0.0, *TURNS):
+            if turn != look.turn:
+                looks += self._looks([image], [look.box], [turn])
+        return max(looks, key=lambda one: one.sureness)
+
+    def _search(self, images: Sequence[np.ndarray], turn: float, threshold: float) -> list[Look]:
+        """Look for the person of each whole frame with crops turned by ``turn``, each time closer."""
+        if not images:
+            return []
+        boxes = [whole_frame(image.shape[1], image.shape[0]) for image in images]
+        others, count = [0] * len(images), [LOOKS] * len(images)
+        for i, sight in enumerate(self.finder(images, turn) if self.finder else []):
+            others[i] = sight.others
+            box = cut(person_box(sight.xy, sight.score, threshold), *images[i].shape[1::-1])
+            if presence(sight.score) >= GLIMPSE and inside(box, *images[i].shape[1::-1]):
+                boxes[i], count[i] = box, CLOSER
+        looks = self._looks(images, boxes, [turn] * len(images))
+        last = dict(enumerate(looks))
+        for step in range(1, LOOKS):
+            rows, closer = [], []
+            for i, look in last.items():
+                width, height = images[i].shape[1::-1]
+                found = count[i] == CLOSER
+                box = (
+                    person_box(look.xy, look.score, threshold)
+                    if found
+                    else pose_box(look.xy, look.score, threshold, look.box)
+                )
+                box = cut(box, width, height)
+                if step < count[i] and self.found(look.score) and inside(box, width, height):
+                    rows.append(i)
+                    closer.append(box)
+            last = dict(
+                zip(rows, self._looks([images[i] for i in rows], closer, [turn] * len(rows)), strict=True)
+            )
+            for i, look in last.items():
+                if look.sureness > looks[i].sureness or count[i] == CLOSER:
+                    looks[i] = look
+        return [replace(look, others=number) for look, number in zip(looks, others, strict=True)]
+
+    def _looks(
+        self, images: Sequence[np.ndarray], boxes: Sequence[np.ndarray], turns: Sequence[float] = ()
+    ) -> list[Look]:
+        turns = turns or [0.0] * len(boxes)
+        crops = [self.crop(image, box, turn) for image, box, turn in zip(images, boxes, turns, strict=True)]
+        xy, score = self.joints(crops)
+        return [Look(*row) for row in zip(boxes, turns, xy, score, strict=True)]
+
+    def _peak(self) -> float:
+        """The maximum of a perfect map: 1, or that of a Gaussian of sum 1 for networks whose maps sum to 1."""
+        if self.kind.maps_sum_to_one:
+            return min(1.0, 1 / (2 * math.pi * self.estimator.codec.sigma**2))
+        return 1.0
+
+
+def digest(path: Path) -> str:
+    """Short hash of a file's content."""
+    found = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            found.update(block)
+    return found.hexdigest()[:16]
