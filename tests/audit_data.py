@@ -89,10 +89,10 @@ FAULTS = [
     ("num_keypoints_wrong", lambda c: c["annotations"][1].update(num_keypoints=16), [(1, 1)], "16, but 17"),
     ("area_impossible", lambda c: c["annotations"][1].pop("area"), [(1, 1)], "has no area"),
     ("area_impossible", lambda c: c["annotations"][1].update(area=0), [(1, 1)], "not a number above 0"),
-    ("area_impossible", lambda c: c["annotations"][1].update(area="12"), [(1, 1)], "'12' is not"),
+    ("area_impossible", lambda c: c["annotations"][1].update(area="12 px"), [(1, 1)], "'12 px' is not"),
     ("area_impossible", lambda c: c["annotations"][1].update(area=50_000), [(1, 1)], "times the box"),
     ("area_small", lambda c: c["annotations"][1].update(area=200), [(1, 1)], "of the box"),
     ("domain_unclear", lambda c: c["images"][1].pop("is_synthetic"), [(1, 1)], "1 of 4 persons"),
-    ("domain_unclear", lambda c: c["images"][1].update(is_synthetic="yes"), [(1, 1)], "1 of 4 persons"),
+    ("domain_unclear", lambda c: c["images"][1].update(is_synthetic="perhaps"), [(1, 1)], "1 of 4 persons"),
     ("domain_unclear", lambda c: c["annotations"][1].update(is_synthetic=True), [(1, 1)], "not that of the image"),
 ]  # fmt: skip

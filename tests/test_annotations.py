@@ -47,7 +47,7 @@ def change(position=1, **fields):
             "annotation 2 (index 1) has keypoints that are not all finite",
         ),
         (
-            change(keypoints=[*[1.0] * 50, "2"]),
+            change(keypoints=[*[1.0] * 50, "x"]),
             "annotation 2 (index 1) has keypoints that are not all finite",
         ),
         (

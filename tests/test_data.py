@@ -103,7 +103,7 @@ def test_missing_and_unreadable_pictures_are_reported_together(tmp_path, caught)
     cv2.imwrite(str(folder / "infants00003.png"), np.zeros((10, 10, 3), np.uint8))
     with pytest.raises(DataError) as error:
         check_pictures(records_of(tmp_path))
-    assert "2 pictures are missing or unreadable" in str(error.value)
+    assert "2 images are missing, cut short or unreadable" in str(error.value)
     assert "infants00000.png (missing)" in str(error.value) and "infants00002.png" in str(error.value)
     check_pictures([records_of(tmp_path)[3]])
     assert "infants00003.png is 10x10, labelled as 160x120" in caught.text

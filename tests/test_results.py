@@ -16,7 +16,7 @@ def result(image_id=1, **changes):
 
 
 def check(record, joints=17):
-    return check_results([result(), record], {1, 2}, 1, joints, "results file r.json")
+    return check_results([result(), record], {1: {"id": 1}, 2: {"id": 2}}, 1, joints, "results file r.json")
 
 
 def test_arrays_survive_as_plain_lists(tmp_path, recwarn):
@@ -108,13 +108,13 @@ def test_many_faults_are_counted():
     with pytest.raises(
         DataError, match=r"has 9 faults: result at index 0 .*index 4 .*; and 4 more: "
     ) as error:
-        check_results([result(9)] * 9, {1}, 1, 17, "results")
+        check_results([result(9)] * 9, {1: {"id": 1}}, 1, 17, "results")
     assert "index 5" not in str(error.value)
 
 
 def test_category_is_filled_in_and_the_input_untouched():
     record = {"image_id": 1, "keypoints": [0] * 51, "score": 1}
-    assert check_results([record], {1}, 4, 17, "results") == [{**record, "category_id": 4}]
+    assert check_results([record], {1: {"id": 1}}, 4, 17, "results") == [{**record, "category_id": 4}]
     assert "category_id" not in record
 
 

@@ -1,5 +1,6 @@
 """COCO keypoint annotation files: one place that reads and checks them, for data reading and evaluation."""
 
+import itertools
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ import numpy as np
 from fidip.environment import logger
 from fidip.errors import DataError
 from fidip.files import read_json
+from fidip.repair import Repairs, plain_name, repaired
 from fidip.skeleton import COCO17, Skeleton
 
 Record = dict[str, Any]
@@ -49,9 +51,13 @@ def check_annotations(data: Any, source: str, skeleton: Skeleton = COCO17, skip_
             raise DataError(
                 f"{source} has no list {key!r}; give a COCO keypoint JSON (person_keypoints_*.json)"
             )
+    repairs = Repairs()
+    data = repaired(data, skeleton.names, repairs)
+    repairs.say(source)
     image_faults = _image_faults(data["images"])
     category = _person_category(data.get("categories"), data["annotations"], source)
-    known = {image["id"] for image in data["images"] if _image_id_fault(image) is None}
+    _check_names(category, skeleton, source)
+    known = {image["id"] for image in data["images"] if _id_fault(image) is None}
     persons, faults = _sound_annotations(data["annotations"], known, category["id"], skeleton.num_joints)
     if skip_bad and faults:
         raise_faults(source, image_faults, REMEDY)
@@ -70,13 +76,18 @@ def check_annotations(data: Any, source: str, skeleton: Skeleton = COCO17, skip_
 
 def require_pictures(data: Record, source: str) -> None:
     """Raise DataError for images without file_name, width or height, which reading pixels needs."""
-    faults = [
-        f"{record_name('image', image, index)} lacks {field}"
-        for index, image in enumerate(data["images"])
-        for field in ("file_name", "width", "height")
-        if field not in image
-    ]
-    raise_faults(source, faults, "add what is missing")
+    faults = []
+    for index, image in enumerate(data["images"]):
+        name = record_name("image", image, index)
+        for field in ("file_name", "width", "height"):
+            value = image.get(field)
+            if field not in image:
+                faults.append(f"{name} lacks {field}")
+            elif field == "file_name" and not (isinstance(value, str) and value):
+                faults.append(f"{name} has the file_name {value!r}, not a text")
+            elif field != "file_name" and not (is_number(value) and value > 0):
+                faults.append(f"{name} has the {field} {value!r}, not a positive number of px")
+    raise_faults(source, faults, "add what is missing and correct what is not")
 
 
 def fault_text(source: str, faults: Sequence[str]) -> str:
@@ -114,17 +125,24 @@ def is_number(value: Any) -> TypeGuard[float]:
     return numeric and math.isfinite(value)
 
 
-def _image_id_fault(image: Any) -> str | None:
-    if not isinstance(image, dict) or not isinstance(image.get("id"), (int, str)):
+def _id_fault(image: Any) -> str | None:
+    if (
+        not isinstance(image, dict)
+        or isinstance(image.get("id"), bool)
+        or not isinstance(image.get("id"), (int, str))
+    ):
         return "has no id (a whole number or a text)"
     return None
 
 
 def _image_faults(images: list[Any]) -> list[str]:
-    faults = [
-        f"image at index {i} {fault}" for i, image in enumerate(images) if (fault := _image_id_fault(image))
+    faults = [f"image at index {i} {fault}" for i, image in enumerate(images) if (fault := _id_fault(image))]
+    faults += [
+        f"{record_name('image', image, i)} {fault}"
+        for i, image in enumerate(images)
+        if isinstance(image, dict) and (fault := _flag_fault(image))
     ]
-    counts = Counter(image["id"] for image in images if not _image_id_fault(image))
+    counts = Counter(image["id"] for image in images if not _id_fault(image))
     return faults + [f"image id {key!r} is used {n} times" for key, n in counts.items() if n > 1]
 
 
@@ -144,8 +162,18 @@ def _sound_annotations(
     return sound, faults
 
 
+def _flag_fault(record: Record) -> str:
+    """What is wrong with a yes or no of a record that ``repaired`` could not read."""
+    if not isinstance(record.get("is_synthetic", False), bool):
+        return f"has the is_synthetic {record['is_synthetic']!r}, which is neither true nor false"
+    if record.get("iscrowd", 0) not in (0, 1) or not isinstance(record.get("iscrowd", 0), (int, bool)):
+        return f"has the iscrowd {record['iscrowd']!r}, which is neither 0 nor 1"
+    return ""
+
+
 def _annotation_faults(annotation: Record, known: set[int | str], joints: int) -> list[str]:
-    faults = []
+    fault = _flag_fault(annotation)
+    faults = [fault] if fault else []
     image_id = annotation.get("image_id")
     if not isinstance(image_id, (int, str)) or image_id not in known:
         faults.append(f"has the image_id {image_id!r}, which no image has")
@@ -188,7 +216,7 @@ def _person_category(categories: Any, annotations: list[Any], source: str) -> Re
         if len(used) > 1:
             raise DataError(f"{source} has no categories but several category_id; add its list of categories")
         return {"id": used.pop(), "name": "person"}
-    if not isinstance(categories, list) or not all(isinstance(c, dict) and "id" in c for c in categories):
+    if not isinstance(categories, list) or any(_id_fault(one) for one in categories):
         raise DataError(f"{source} has categories that are not a list of dicts with an id; correct them")
     for chosen in (
         categories,
@@ -202,14 +230,38 @@ def _person_category(categories: Any, annotations: list[Any], source: str) -> Re
     )
 
 
+def _check_names(category: Record, skeleton: Skeleton, source: str) -> None:
+    """Raise DataError for a category whose keypoints have other names: taken by position they would be others."""
+    names = category.get("keypoints")
+    if not isinstance(names, list) or not names or len(names) != skeleton.num_joints:
+        return  # a wrong number is found in the annotations
+    foreign = [
+        str(name) for name in names if plain_name(str(name)) not in set(map(plain_name, skeleton.names))
+    ]
+    if foreign:
+        raise DataError(
+            f"{source} has keypoints that {skeleton.name} does not: {', '.join(foreign[:5])}; "
+            "name its own skeleton (DATASET.SKELETON, --skeleton), or convert it with `fidip convert --drop-unknown`"
+        )
+
+
 def _completed(annotations: list[Record], category_id: Any, source: str) -> list[Record]:
     """Copies with the fields that readers rely on; says when a stated num_keypoints is not true."""
     completed, differing = [], 0
+    new = itertools.count(1 + max((a["id"] for a in annotations if "id" in a), default=0))
     for annotation in annotations:
         count = int(labelled_joints(annotation).sum())
         differing += annotation.get("num_keypoints", count) != count
-        given = {"iscrowd": 0, "category_id": category_id, **annotation}
-        completed.append({**given, "num_keypoints": count})
+        given = {
+            "id": annotation["id"] if "id" in annotation else next(new),
+            "iscrowd": 0,
+            "category_id": category_id,
+        }
+        completed.append({**given, **annotation, "num_keypoints": count})
+    if missing := sum("id" not in annotation for annotation in annotations):
+        logger.warning(
+            "%s: %d of %d annotations have no id and get a new one", source, missing, len(annotations)
+        )
     if differing:
         logger.warning(
             "%s: %d of %d annotations state a num_keypoints that is not their number of labelled joints; "

@@ -1,18 +1,17 @@
 """Files that are written whole or not at all, JSON, and fingerprints."""
 
 import contextlib
+import gzip
 import hashlib
 import json
 import os
 import tempfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fidip.errors import DataError
-
-if TYPE_CHECKING:  # torch is loaded when it is used, so that `--help` answers at once
-    pass
 
 
 @contextlib.contextmanager
@@ -52,20 +51,32 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path, what: str) -> Any:
-    """Read a JSON file. ``what`` names its role in messages, e.g. "annotation file".
+    """Read a JSON file, which may be compressed by gzip, and begin with a byte order mark.
 
-    Raises DataError when it is missing, is not JSON, or is cut short.
+    Args:
+        path: of the file.
+        what: its role in messages, e.g. "annotation file".
+
+    Raises:
+        DataError: when it is missing, is not JSON, is not UTF-8, or is cut short.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
+        if content.startswith(b"\x1f\x8b"):
+            content = gzip.decompress(content)
+        return json.loads(content.decode("utf-8-sig"))
     except FileNotFoundError as error:
         raise DataError(f"{what} {path} does not exist; check the path") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{what} {path} is not UTF-8 (byte {error.object[error.start]:#04x} at {error.start}); save it as UTF-8"
+        ) from error
+    except (json.JSONDecodeError, RecursionError, EOFError, zlib.error) as error:
         raise DataError(
             f"{what} {path} is not valid JSON ({error}); it may be cut short: fetch or write it again"
         ) from error
     except OSError as error:
-        raise DataError(f"{what} {path} cannot be read ({error.strerror})") from error
+        raise DataError(f"{what} {path} cannot be read ({error.strerror or error})") from error
 
 
 def require_writable(folder: Path) -> None:

@@ -68,8 +68,7 @@ def build_records(
         if not records:
             raise DataError(f"DATASET.DOMAIN {domain}: no such person in {', '.join(entries)}")
     records = draw_real(records, real_count, settings.SEED)
-    check_pictures(records, settings.DATASET.EXIF)
-    return records
+    return check_pictures(records, settings.DATASET.EXIF, settings.DATASET.SKIP_BAD)
 
 
 def draw_real(records: Sequence[Record], count: int, seed: int) -> list[Record]:
@@ -123,7 +122,7 @@ def build_test_loader(
         records = load_detections(
             split, content, file, joints, settings.TEST.IMAGE_THRE, settings.TEST.NMS_THRE
         )
-    check_pictures(records, settings.DATASET.EXIF)
+    records = check_pictures(records, settings.DATASET.EXIF, settings.DATASET.SKIP_BAD)
     return records, plain_loader(settings, records)
 
 
@@ -303,7 +302,7 @@ def build_validation(settings: Settings, accelerator: Accelerator) -> Validation
     records = load_records(
         split, content, find_skeleton(settings.DATASET.SKELETON), settings.DATASET.SKIP_BAD
     )
-    check_pictures(records, settings.DATASET.EXIF)
+    records = check_pictures(records, settings.DATASET.EXIF, settings.DATASET.SKIP_BAD)
     part = slice(accelerator.process_index, None, accelerator.num_processes)
     loader = plain_loader(settings, records, part)
     loader.worker_init_fn = ignore_in_worker  # a stop waits for the end of the validation

@@ -35,6 +35,12 @@ KINDS: Mapping[str, Kind] = {
         "training and scoring refuse the file, or leave these out",
         "correct them; --fix leaves them out",
     ),
+    "record_repaired": Kind(
+        "suspect",
+        "fields that other programs may misread",
+        "they are read here as they are meant, and counted",
+        "write them as COCO has them; --fix does",
+    ),
     "image_id_repeated": Kind(
         "fault",
         "image ids used twice",

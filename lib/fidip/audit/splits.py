@@ -19,6 +19,7 @@ from fidip.audit.findings import Finding, Place
 from fidip.data.records import Split
 from fidip.errors import DataError
 from fidip.files import read_json
+from fidip.repair import Repairs, repaired
 from fidip.skeleton import COCO17, Skeleton
 
 
@@ -116,7 +117,11 @@ def load_split(split: Split, skeleton: Skeleton = COCO17, data: Any = None) -> A
             f"{source} has no lists 'images' and 'annotations'; give a COCO keypoint JSON "
             "(person_keypoints_*.json)"
         )
+    repairs = Repairs()
+    data = repaired(data, skeleton.names, repairs)
     loaded = AuditSplit(split, data, skeleton)
+    for what in repairs.lines():
+        loaded.add("record_repaired", what, Place(split.name, "", None))
     if "info" not in data:
         loaded.add("info_missing", "the file has no key 'info'", Place(split.name, "", None))
     _sort_images(loaded)

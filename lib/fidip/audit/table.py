@@ -90,8 +90,8 @@ def columns(rows: Sequence[Sequence[str]]) -> str:
     """Columns padded to their widest cell: numbers to the right, text to the left."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     right = [
-        all(cell[:1].isdigit() or cell == NOTHING for cell in column)
-        for column in zip(*rows[1:], strict=True)
+        len(rows) > 1 and all(cell[:1].isdigit() or cell == NOTHING for cell in column[1:])
+        for column in zip(*rows, strict=True)
     ]
     return "\n".join(
         "  ".join(

@@ -90,6 +90,7 @@ def run(args: argparse.Namespace) -> int:
         )
     area = args.area or _area(methods)  # an area that is none is refused by the evaluator
     evaluator = CocoEvaluator(args.annotations, area=area, skeleton=find_skeleton(args.skeleton))
+    evaluator.require_labelled()
     comparison = compare_methods(evaluator, methods, args.resamples, args.seed, UNITS[args.unit])
     sys.stdout.write(comparison_text(comparison, shown) + "\n")
     if args.out is not None:

@@ -79,6 +79,7 @@ def run(args: argparse.Namespace) -> int:
 
     setup_logging()
     evaluator = CocoEvaluator(args.annotations, area=args.area, skeleton=find_skeleton(args.skeleton))
+    evaluator.require_labelled()
     evaluator.load_results(args.results)
     metrics = evaluator.metrics(boxes=args.boxes)
     if args.details:

@@ -64,6 +64,11 @@ class CocoEvaluator:
         """Number of pictures in the annotation file, those without a person included."""
         return len(self.truth.imgs)
 
+    def require_labelled(self) -> None:
+        """Raise DataError where no person has a labelled keypoint, so that nothing can be scored."""
+        if not any(one["num_keypoints"] and not one["iscrowd"] for one in self.truth.dataset["annotations"]):
+            raise DataError(f"{self.source} has no person with a labelled keypoint: nothing can be scored")
+
     def reset(self) -> None:
         """Forget all predictions."""
         self._added: dict[ImageId, list[_Prediction]] = defaultdict(list)

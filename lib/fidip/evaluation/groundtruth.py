@@ -61,7 +61,7 @@ def joint_box(keypoints: np.ndarray) -> np.ndarray | None:
 def _renumbered(annotations: list[Record], source: str) -> list[Record]:
     """Give all annotations new ids 1..N if any id is 0, missing or used twice, and say so."""
     counts = Counter(annotation.get("id") for annotation in annotations)
-    missing, zero = (counts.pop(value, 0) for value in (None, 0))
+    zero = counts.pop(0, 0)
     repeated = sum(n for n in counts.values() if n > 1)
     reasons = []
     if zero:
@@ -72,8 +72,6 @@ def _renumbered(annotations: list[Record], source: str) -> list[Record]:
         reasons.append(
             f"{repeated} with an id that is used twice, of which COCOeval would drop all but the last"
         )
-    if missing:
-        reasons.append(f"{missing} without an id")
     if reasons:
         logger.warning(
             "%s: of %d annotations %s; all ids are renumbered from 1 for scoring",

@@ -1,6 +1,7 @@
 """Results in the COCO format, and metrics.json."""
 
-from collections.abc import Collection, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from json_tricks.decoders import json_numpy_obj_hook
 from fidip.annotations import Record, is_number, keypoint_fault, raise_faults
 from fidip.errors import DataError
 from fidip.files import read_json, write_json, write_text
+from fidip.repair import Meaningless, as_category, same_image
 
 METRIC_NAMES = ("AP", "AP50", "AP75", "AP_M", "AP_L", "AR", "AR50", "AR75", "AR_M", "AR_L")
 REQUIRED_METRICS = (*METRIC_NAMES, "n_images", "area", "boxes")
@@ -37,15 +39,18 @@ def read_results(path: Path) -> list[Record]:
 
 
 def check_results(
-    results: Sequence[Any], image_ids: Collection[Any], category_id: Any, joints: int, source: str
+    results: Sequence[Any], images: Mapping[Any, Record], category_id: Any, joints: int, source: str
 ) -> list[Record]:
     """Return copies of results with ``category_id`` filled in; ``source`` opens the messages.
+
+    images: those of the annotations by their ids. An image may be named by its id as text, or by its file name.
 
     Raises one DataError that names the first faulty records: an image id that the annotations do not have,
     another category, a missing or non-finite score, keypoints of another length than 3 K or not finite.
     """
-    known = set(image_ids)
+    find, known = same_image(list(images.values())), set(images)
     faults = []
+    results = [_brought_in_line(record, find) for record in results]
     for index, record in enumerate(results):
         problems = (
             _faults(record, known, category_id, joints) if isinstance(record, dict) else ["is not a dict"]
@@ -56,6 +61,20 @@ def check_results(
         faults += [f"{name} {problem}" for problem in problems]
     raise_faults(source, faults, "check that it belongs to these annotations, or write it again")
     return [{"category_id": category_id, **record} for record in results]
+
+
+def _brought_in_line(record: Any, find: Callable[[Any], Any]) -> Any:
+    """A copy of a result with image_id and category_id as the annotations have them, where they mean the same."""
+    if not isinstance(record, dict):
+        return record
+    result = dict(record)
+    if "image_id" in record:
+        result["image_id"] = find(record["image_id"])
+    with contextlib.suppress(Meaningless):
+        result["category_id"] = as_category(record["category_id"]) if "category_id" in record else None
+    if result.get("category_id") is None:
+        result.pop("category_id", None)
+    return result
 
 
 def write_metrics(path: Path, metrics: Mapping[str, Any]) -> None:
