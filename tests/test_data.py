@@ -10,7 +10,14 @@ from PIL import Image
 from fidip.codec import HeatmapCodec
 from fidip.data.augment import CropPolicy
 from fidip.data.dataset import PoseDataset
-from fidip.data.records import check_pictures, find_split, load_detections, load_records, read_split
+from fidip.data.records import (
+    check_pictures,
+    find_split,
+    inspect_image,
+    load_detections,
+    load_records,
+    read_split,
+)
 from fidip.data.sampler import EpochBatches
 from fidip.errors import DataError
 from fidip.geometry import crop_matrix, transform
@@ -286,3 +293,24 @@ def test_an_epoch_can_go_on_in_its_middle():
     everything = _at(sampler, 4)
     sampler.start_batch = 3
     assert list(sampler) == everything[3:] and len(sampler) == 2
+
+
+def test_images_that_are_cut_short_are_found_before_the_work(tmp_path, caplog):
+    write_split(tmp_path, "infants", 3)
+    records = records_of(tmp_path)
+    path = records[0].image
+    for suffix in (".png", ".jpg"):  # whole, with a trailer, and cut
+        target = path.with_suffix(suffix)
+        Image.fromarray(np.random.default_rng(0).integers(0, 255, (60, 80, 3), dtype=np.uint8)).save(target)
+        whole = target.read_bytes()
+        assert inspect_image(target) == ("", (80, 60), 1)
+        target.write_bytes(whole + b"a camera's own bytes")
+        assert inspect_image(target)[0] == ""
+        target.write_bytes(whole[: len(whole) // 2])
+        assert inspect_image(target)[0] == "cut short"
+    path.write_bytes(path.read_bytes()[:400])
+    with pytest.raises(DataError, match=r"1 images are missing, cut short or unreadable"):
+        check_pictures(records)
+    left = check_pictures(records, skip_bad=True)
+    assert {record.image for record in left} == {record.image for record in records} - {path}
+    assert "their persons are left out" in caplog.text

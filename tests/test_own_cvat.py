@@ -100,6 +100,25 @@ def test_persons_by_group_by_place_and_alone(tmp_path):
     )
 
 
+def test_what_is_labelled_as_something_else_is_no_person(tmp_path):
+    def named(shape, label):
+        return shape.replace('label="box"', f'label="{label}"').replace('label="person"', f'label="{label}"')
+
+    nose = skeleton(joint("nose", 10, 10), joint("tail", 30, 40))
+    toy, mother = named(box(100, 50, 150, 90), "toy"), named(nose, "mother")
+    (person,) = read(tmp_path, picture(nose, toy, mother))["annotations"]
+    assert person["num_keypoints"] == 2 and person["bbox"][:2] != [100, 50]
+    (own,) = read(tmp_path, picture(named(nose, "Lena"), named(box(0, 0, 60, 60), "Lena")))["annotations"]
+    assert own["bbox"] == [0, 0, 60, 60]  # the only label of the file
+    refused(tmp_path, "labels mother, toy, none of which is a word for a person", picture(toy, mother))
+
+
+def test_a_person_of_one_joint_is_left_out_and_the_rest_converted(tmp_path):
+    one, two = skeleton(joint("nose", 1, 1)), skeleton(joint("nose", 9, 9), joint("tail", 40, 30))
+    found = read(tmp_path, picture(one), picture(two, number=5, name="clip/b.png"))
+    assert [p["image_id"] for p in found["annotations"]] == [found["images"][1]["id"]]
+
+
 def test_single_points_make_persons_too(tmp_path):
     loose = [joint("nose", 10, 10), joint("tail", 20, 30)]
     (person,) = read(tmp_path, picture(box(0, 0, 60, 60), *loose))["annotations"]
@@ -125,7 +144,6 @@ def test_single_points_make_persons_too(tmp_path):
         (box(5, 0, 5, 9), "has a box of no size"),
         (box(0, 0, 5, 9, ' rotation="12.5"'), "has a box that is turned"),
         (box(0, 0, 5, 9).replace("/>", '><attribute name="iscrowd">maybe</attribute></box>'), "attribute iscrowd 'maybe'"),
-        (skeleton(joint("nose", 1, 1)), "too few joints to make one: draw a box"),
     ],
 )  # fmt: skip
 def test_faulty_shapes_are_named(tmp_path, shape, message):

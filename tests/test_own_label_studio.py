@@ -119,7 +119,10 @@ def test_a_person_without_box_gets_one_around_its_joints(tmp_path):
         person["bbox"], [9.5, 0, 120, 69.5], atol=1e-3
     )  # 0.1 x 100 px on each side, clipped
     assert source.counts == {"boxes made from joints": 1}
-    refused(tmp_path, [task(point("1", "nose", 10, 10))], "too few joints to make one: draw a box")
+    path.write_text(json.dumps([task(point("1", "nose", 10, 10))]))
+    other = collector()
+    assert FORMATS["label-studio"].read(path, other)["annotations"] == []
+    assert other.counts["persons left out, without a box and with too few joints to make one"] == 1
 
 
 @pytest.mark.parametrize(

@@ -172,8 +172,7 @@ def _flag_fault(record: Record) -> str:
 
 
 def _annotation_faults(annotation: Record, known: set[int | str], joints: int) -> list[str]:
-    fault = _flag_fault(annotation)
-    faults = [fault] if fault else []
+    faults = [flag] if (flag := _flag_fault(annotation)) else []
     image_id = annotation.get("image_id")
     if not isinstance(image_id, (int, str)) or image_id not in known:
         faults.append(f"has the image_id {image_id!r}, which no image has")

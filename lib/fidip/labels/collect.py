@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -90,7 +90,8 @@ class Collector:
     def add(self, picture: FoundPicture) -> None:
         """Take a picture with its persons.
 
-        Raises DataError for a person without a box and too few joints for one, and for an area or iscrowd that is none.
+        A person without a box and with too few joints for one is left out and counted. Raises DataError for an area or
+        iscrowd that is none.
         """
         for person in picture.persons:
             area, crowd = person.fields.get("area", 1), person.fields.get("iscrowd", 0)
@@ -100,13 +101,16 @@ class Collector:
                 )
             if person.box is None:
                 person.box = self._box_of_joints(person.keypoints, picture.size)
-        self._found.append(picture)
+        kept = [person for person in picture.persons if person.box]
+        self._found.append(replace(picture, persons=kept))
 
     def _box_of_joints(self, keypoints: Array, size: Size) -> list[float]:
+        """A box around the labelled joints; empty where they span none."""
         labelled = keypoints[keypoints[:, 2] > 0]
         box = joint_box(labelled, size) if len(labelled) else [0.0] * 4
         if min(box[2:]) <= 0:
-            raise DataError("has a person without a box and with too few joints to make one: draw a box")
+            self.counts["persons left out, without a box and with too few joints to make one"] += 1
+            return []
         self.counts["boxes made from joints"] += 1
         return [round(value, DIGITS) for value in box]
 

@@ -22,7 +22,7 @@ from fidip.labels.collect import (
     FoundPerson,
     FoundPicture,
 )
-from fidip.labels.group import Box, Point, contains, group_points
+from fidip.labels.group import Box, Point, contains, group_points, person_labels
 from fidip.labels.safe_xml import read_xml
 
 Element = ElementTree.Element
@@ -54,6 +54,8 @@ def read_cvat(path: Path, collector: Collector) -> dict[str, Any]:
     root = read_xml(path, "CVAT file")
     if root.tag != "annotations" or root.find("track") is not None:
         raise DataError(f"{collector.source} is no file of pictures: export as 'CVAT for images 1.1'")
+    with collector.record("the file"):
+        _leave_out_others(root, collector)
     for index, image in enumerate(root.iter("image")):
         name = image.get("name", "")
         with collector.record(f"image {image.get('id', index)} {name!r}"):
@@ -65,6 +67,17 @@ def read_cvat(path: Path, collector: Collector) -> dict[str, Any]:
             fallback = int(image.get("id", index)) + 1 if image.get("id", "0").isdigit() else index + 1
             collector.add(FoundPicture(located, size, _persons(image, collector), fallback, fields))
     return collector.data()
+
+
+def _leave_out_others(root: Element, collector: Collector) -> None:
+    """Remove the boxes and skeletons that are labelled as something else than the persons."""
+    shapes = [shape for image in root.iter("image") for shape in image if shape.tag in ("box", "skeleton")]
+    persons = person_labels(shape.get("label", "") for shape in shapes)
+    for image in root.iter("image"):
+        for shape in list(image):
+            if shape.tag in ("box", "skeleton") and shape.get("label", "") not in persons:
+                image.remove(shape)
+                collector.counts[f"{shape.tag} regions left out, labelled {shape.get('label', '')!r}"] += 1
 
 
 def _number(element: Element, key: str) -> float:

@@ -1,11 +1,43 @@
 """Which joint and which box belong to which person, where a tool lets annotators draw them one by one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from fidip.errors import DataError
 
 Box = tuple[float, float, float, float]
+
+
+PERSON = {
+    "person",
+    "people",
+    "human",
+    "subject",
+    "infant",
+    "baby",
+    "newborn",
+    "child",
+    "toddler",
+    "box",
+    "bbox",
+}
+
+
+def person_labels(labels: Iterable[str]) -> set[str]:
+    """Return which of the labels of boxes and skeletons in a file are those of the persons to be read.
+
+    These are the words for a person; where a file has none of them, its only label.
+
+    Raises:
+        DataError: where a file has several labels and none is a word for a person.
+    """
+    found = set(labels)
+    known = {label for label in found if label.strip().lower() in PERSON}
+    if known or len(found) <= 1:
+        return known or found
+    raise DataError(
+        f"has the labels {', '.join(sorted(found))}, none of which is a word for a person: name the person's 'person'"
+    )
 
 
 @dataclass(frozen=True)
@@ -18,6 +50,12 @@ class Point:
     y: float
     visibility: int
     parent: str | None = None
+
+
+def foreign_box(label: str, box: Box, points: Sequence[Point]) -> bool:
+    """Tell whether a box with a label that is no word for a person lies apart from all joints (points) of its image."""
+    named = label.strip().lower() in PERSON
+    return not named and bool(points) and not any(contains(box, point.x, point.y) for point in points)
 
 
 def group_points(points: Sequence[Point], boxes: dict[str, Box]) -> dict[str | None, list[Point]]:

@@ -25,7 +25,7 @@ from fidip.labels.collect import (
     FoundPerson,
     FoundPicture,
 )
-from fidip.labels.group import Box, Point, group_points
+from fidip.labels.group import Box, Point, foreign_box, group_points, person_labels
 from fidip.labels.pictures import Pictures, Size
 
 _OWN_FIELDS = ("image", "image_id", "persons", "file_name", "width", "height")
@@ -39,6 +39,11 @@ def read_label_studio(path: Path, collector: Collector) -> dict[str, Any]:
         isinstance(t, dict) and isinstance(t.get("data"), dict) for t in tasks
     ):
         raise DataError(f"{collector.source} is no list of tasks with data: export as JSON, not as JSON-MIN")
+    found = [results for task in tasks if (results := _results_or_none(task))]
+    labels = {str(label) for results in found for r in results for label in _labels(r, "rectanglelabels")}
+    persons: set[str] = set()
+    with collector.record("the file"):
+        persons = person_labels(labels)
     for index, task in enumerate(tasks):
         number = task.get("id", index + 1)
         with collector.record(f"task {number}"):
@@ -46,6 +51,7 @@ def read_label_studio(path: Path, collector: Collector) -> dict[str, Any]:
             if results is None:
                 collector.counts["pictures left out, not labelled yet"] += 1
                 continue
+            results = _of_persons(results, persons, collector)
             collector.add(
                 _picture(task, number if isinstance(number, int) else index + 1, results, collector)
             )
@@ -71,6 +77,28 @@ def _results(task: dict[str, Any]) -> list[dict[str, Any]] | None:
     if not isinstance(results, list) or not all(isinstance(r, dict) for r in results):
         raise DataError("has an annotation without a list 'result': export it again")
     return results
+
+
+def _results_or_none(task: dict[str, Any]) -> list[dict[str, Any]] | None:
+    """The regions of a task; None where they are at fault, which is said when the task is read."""
+    try:
+        return _results(task)
+    except DataError:
+        return None
+
+
+def _of_persons(
+    results: list[dict[str, Any]], persons: set[str], collector: Collector
+) -> list[dict[str, Any]]:
+    """Leave out the boxes that are labelled as something else than the persons."""
+    kept = []
+    for region in results:
+        others = set(map(str, _labels(region, "rectanglelabels"))) - persons
+        if region.get("type") == "rectanglelabels" and others:
+            collector.counts[f"boxes left out, labelled {', '.join(sorted(others))!r}"] += 1
+        else:
+            kept.append(region)
+    return kept
 
 
 def _picture(
@@ -121,6 +149,7 @@ def _persons(
 ) -> list[FoundPerson]:
     hidden = {_id(r) for r in results if r.get("type") == "choices" and "hidden" in _labels(r, "choices")}
     boxes: dict[str, Box] = {_id(r): _box(r, size) for r in results if r.get("type") == "rectanglelabels"}
+    labels = {_id(r): str(next(iter(_labels(r, "rectanglelabels")), "")) for r in results}
     parents = _parents(results, boxes)
     points = []
     for region in results:
@@ -130,6 +159,10 @@ def _persons(
             points += [point] if point else []
         elif region.get("type") not in ("choices", "rectanglelabels", "relation"):
             collector.counts["regions left out, neither box nor joint"] += 1
+    for key, box in list(boxes.items()):
+        if key not in parents.values() and foreign_box(labels[key], box, points):
+            del boxes[key]
+            collector.counts[f"boxes left out, labelled {labels[key]!r}, without a joint"] += 1
     return [
         _person(members, key, boxes.get(key or ""), known, collector)
         for key, members in group_points(points, boxes).items()
