@@ -28,11 +28,19 @@ DEAD = {
     "TRAIN.GAMMA1": "no optimiser here uses it",
     "TRAIN.GAMMA2": "no optimiser here uses it",
     "TRAIN.BEGIN_EPOCH": "a run goes on where its checkpoint ends",
+    "MODEL.STYLE": "the stride of a bottleneck is in its 3x3 convolution, as in style pytorch",
+    "TEST.SHIFT_HEATMAP": "heatmaps of the mirrored crop are exact mirrors and need no shift (docs/differences.md)",
     "TEST.BBOX_THRE": "nothing ever read it; see TEST.IMAGE_THRE and TEST.NMS_THRE",
 }
 
 # Dead keys whose published value is what happens anyway need no warning; any other value does.
-HARMLESS = {"MODEL.TARGET_TYPE": "gaussian", "MODEL.INIT_WEIGHTS": True, "TRAIN.BEGIN_EPOCH": 0}
+HARMLESS = {
+    "MODEL.TARGET_TYPE": "gaussian",
+    "MODEL.INIT_WEIGHTS": True,
+    "TRAIN.BEGIN_EPOCH": 0,
+    "MODEL.STYLE": "pytorch",
+    "TEST.SHIFT_HEATMAP": False,
+}
 
 
 def flatten(tree: Tree, prefix: str = "") -> dict[str, Any]:

@@ -3,7 +3,6 @@
 import ast
 import difflib
 import logging
-import math
 import re
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,9 @@ from typing import Any
 import yaml
 from yacs.config import CfgNode
 
-from fidip.config.keys import KEYS, Config, KeyFacts, defaults, faults, plain, read_settings
+from fidip.config.keys import KEYS, Config, defaults, faults, plain, read_settings
 from fidip.config.legacy import flatten, translate
+from fidip.config.rules import coerce
 from fidip.config.settings import Settings
 from fidip.errors import ConfigError
 from fidip.files import fingerprint
@@ -164,7 +164,8 @@ def _set(cfg: CfgNode, key: str, value: Any, origin: str) -> None:
             raise _unknown(cfg, ".".join([*parents[: depth + 1], name]), origin)
         node = node[parent]
     if key in KEYS and not isinstance(node[name], CfgNode):
-        node[name] = _coerce(value, KEYS[key], origin)
+        facts = KEYS[key]
+        node[name] = coerce(value, facts.kind, facts.listed, f"{origin}: {key}", facts.default)
     elif name in node and isinstance(node[name], CfgNode):
         if value not in (None, {}):
             raise ConfigError(f"{origin}: {key} is a group of keys, not a value")
@@ -180,37 +181,6 @@ def _unknown(cfg: CfgNode, key: str, origin: str) -> ConfigError:
     near += [name for name in known if name.split(".")[-1] == key.split(".")[-1] and name not in near]
     hint = f"did you mean {' or '.join(near)}?" if near else "docs/configuration.md lists all keys"
     return ConfigError(f"{origin}: unknown key {key}; {hint}")
-
-
-def _coerce(value: Any, facts: KeyFacts, origin: str) -> Any:
-    """Bring a value to the type of its key where that is harmless: a number written as text, one value for a list."""
-    if not facts.listed:
-        return _scalar(value, facts, origin)
-    if value in ("", None):
-        return []
-    return [_scalar(one, facts, origin) for one in (value if isinstance(value, (list, tuple)) else [value])]
-
-
-def _scalar(value: Any, facts: KeyFacts, origin: str) -> Any:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    try:
-        if facts.kind is bool and isinstance(value, bool):
-            return value
-        if facts.kind is str and (isinstance(value, str) or number):
-            return str(value)
-        if facts.kind in (int, float) and (number or isinstance(value, str)) and math.isfinite(float(value)):
-            made = float(value)
-            if facts.kind is float:
-                return made
-            if made.is_integer():
-                return int(made)
-    except ValueError:
-        pass
-    wanted = {bool: "True or False", str: "text", int: "a whole number", float: "a number"}[facts.kind]
-    listed = "a list, each element " if facts.listed else ""
-    raise ConfigError(
-        f"{origin}: {facts.name} must be {listed}{wanted}, e.g. {facts.default!r}, got {value!r}"
-    )
 
 
 def _resolve_paths(cfg: CfgNode) -> None:

@@ -107,7 +107,7 @@ def build_hrnet(
     num_joints: int, image_size: tuple[int, int], extra: Mapping[str, Any], pretrained: str = ""
 ) -> HRNetPose:
     """Build an HRNet from the tables STAGE2, STAGE3, STAGE4 of ``extra``."""
-    check_extra("pose_hrnet", extra, _EXTRA_KEYS)
+    extra = check_extra("pose_hrnet", extra, _EXTRA_KEYS)
     net = HRNetPose(num_joints, extra, extra.get("FINAL_CONV_KERNEL", 1))
     check_image_size(image_size, net.multiple)
     name = f"hrnet_w{net.channels}"

@@ -94,7 +94,7 @@ def build_mobile(
     num_joints: int, image_size: tuple[int, int], extra: Mapping[str, Any], pretrained: str = ""
 ) -> MobilePose:
     """Build the MobileNetV2 pose net; WIDTH_MULT and HEAD_CHANNELS of ``extra`` shrink it."""
-    check_extra("pose_mobile", extra, ("WIDTH_MULT", "HEAD_CHANNELS"))
+    extra = check_extra("pose_mobile", extra, ("WIDTH_MULT", "HEAD_CHANNELS"))
     net = MobilePose(num_joints, extra.get("WIDTH_MULT", 1.0), extra.get("HEAD_CHANNELS", 256))
     check_image_size(image_size, net.multiple)
     if wants_imagenet(pretrained):

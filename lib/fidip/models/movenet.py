@@ -226,7 +226,7 @@ def build_movenet(
     num_joints: int, image_size: tuple[int, int], extra: Mapping[str, Any], pretrained: str = ""
 ) -> MoveNetPose:
     """Build a MoveNet; WIDTH_MULT of ``extra`` is 1.0 for Lightning (the default) and 1.75 for Thunder."""
-    check_extra("pose_movenet", extra, ("WIDTH_MULT",))
+    extra = check_extra("pose_movenet", extra, ("WIDTH_MULT",))
     net = MoveNetPose(num_joints, extra.get("WIDTH_MULT", 1.0))
     check_image_size(image_size, net.multiple)
     if wants_imagenet(pretrained):

@@ -10,6 +10,7 @@ from typing import Any, get_type_hints
 import torchvision
 from torch import Tensor, nn
 
+from fidip.config.rules import coerce
 from fidip.errors import ConfigError
 from fidip.models.weights import fetch_pretrained, load_tensors
 from fidip.registry import Registry
@@ -29,6 +30,17 @@ _PUBLISHED_KEYS = {
         "SIGMA",
     ),
     *("NUM_LAYERS", "NUM_DECONV_LAYERS", "NUM_DECONV_FILTERS", "NUM_DECONV_KERNELS", "DECONV_WITH_BIAS"),
+}
+
+
+# type, and whether it is a list of them, of each key that any network here uses
+_EXTRA_TYPES: Mapping[str, tuple[type, bool]] = {
+    **dict.fromkeys(("NUM_LAYERS", "NUM_DECONV_LAYERS", "FINAL_CONV_KERNEL", "HEAD_CHANNELS"), (int, False)),
+    **dict.fromkeys(("NUM_MODULES", "NUM_BRANCHES"), (int, False)),
+    **dict.fromkeys(("NUM_DECONV_FILTERS", "NUM_DECONV_KERNELS", "NUM_BLOCKS", "NUM_CHANNELS"), (int, True)),
+    **dict.fromkeys(("BACKBONE", "BLOCK", "FUSE_METHOD"), (str, False)),
+    "DECONV_WITH_BIAS": (bool, False),
+    "WIDTH_MULT": (float, False),
 }
 
 
@@ -76,14 +88,27 @@ def network_class(name: str) -> type[PoseNet]:
     return kind
 
 
-def check_extra(model: str, extra: Mapping[str, Any], used: Sequence[str]) -> None:
-    """Raise ConfigError for a key of MODEL.EXTRA that ``model`` does not use, with the nearest names."""
+def check_extra(model: str, extra: Mapping[str, Any], used: Sequence[str]) -> dict[str, Any]:
+    """Check the keys of MODEL.EXTRA, and bring their values to their types.
+
+    Raises:
+        ConfigError: for a key that ``model`` does not use, with the nearest names, and for a value of another type.
+    """
     for key in extra:
         if key not in used and key not in _PUBLISHED_KEYS:
             near = difflib.get_close_matches(key, {*used, *_PUBLISHED_KEYS}, n=3) or sorted(used)
             raise ConfigError(
                 f"MODEL.EXTRA.{key} is unknown to {model}; nearest known keys: {', '.join(near)}"
             )
+    return {key: typed_extra(key, value) for key, value in extra.items() if key in used}
+
+
+def typed_extra(name: str, value: Any) -> Any:
+    """Bring the value of a key of MODEL.EXTRA, or of a table in it, to its type. Raises ConfigError where it has none."""
+    if isinstance(value, Mapping):
+        return {key: typed_extra(f"{name}.{key}", inner) for key, inner in value.items()}
+    kind, listed = _EXTRA_TYPES.get(name.rpartition(".")[2], (None, False))
+    return value if kind is None else coerce(value, kind, listed, f"MODEL.EXTRA.{name}")
 
 
 def check_image_size(image_size: tuple[int, int], multiple: int) -> None:

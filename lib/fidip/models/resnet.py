@@ -98,7 +98,7 @@ def build_resnet(
     num_joints: int, image_size: tuple[int, int], extra: Mapping[str, Any], pretrained: str = ""
 ) -> ResNetPose:
     """Build a SimpleBaseline ResNet; ``extra`` defaults to 50 layers and three 4x4 deconvolutions of 256."""
-    check_extra("pose_resnet", extra, _EXTRA_KEYS)
+    extra = check_extra("pose_resnet", extra, _EXTRA_KEYS)
     depth = extra.get("NUM_LAYERS", 50)
     filters = extra.get("NUM_DECONV_FILTERS", (256, 256, 256))
     if extra.get("NUM_DECONV_LAYERS", len(filters)) != len(filters):

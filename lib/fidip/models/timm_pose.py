@@ -98,7 +98,7 @@ def build_timm(
 
     Raises ConfigError when the trunk cannot run at ``image_size``.
     """
-    check_extra("pose_timm", extra, ("BACKBONE", "HEAD_CHANNELS", "FINAL_CONV_KERNEL"))
+    extra = check_extra("pose_timm", extra, ("BACKBONE", "HEAD_CHANNELS", "FINAL_CONV_KERNEL"))
     if not extra.get("BACKBONE"):
         raise ConfigError("MODEL.EXTRA.BACKBONE is missing: pose_timm needs the name of a timm model")
     trunk = TimmTrunk(extra["BACKBONE"], image_size, wants_imagenet(pretrained))

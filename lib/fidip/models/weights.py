@@ -3,7 +3,7 @@
 import logging
 import pickle
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,14 +20,36 @@ from fidip.skeleton import COCO17
 logger = logging.getLogger("fidip")
 T = TypeVar("T")
 
-_WRAPPERS = ("state_dict", "best_state_dict", "model")  # keys under which training scripts keep the tensors
+# keys under which training scripts keep the tensors, in the order of trust
+_WRAPPERS = (
+    "state_dict",
+    "best_state_dict",
+    "model",
+    "model_state_dict",
+    "net",
+    "network",
+    "params",
+    "weights",
+)
+_SHELLS = (
+    "module.",
+    "_orig_mod.",
+    "model.",
+    "net.",
+    "network.",
+)  # put in front by data parallelism, compilers, loops
+_PARTS = ("backbone.", "keypoint_head.", "head.")  # parts of a network in mmpose
+_DEEPEST = 3  # levels of nested mappings that are searched
 _PACKAGED = "packaged weights"
 _SHOWN = 3  # names listed per kind in a message
 
-# Old checkpoints keep their score as a numpy number; these rebuild a number and nothing else.
+# Checkpoints may keep a score as a numpy number, or tensors as arrays; these rebuild numbers and nothing else.
 _NUMPY_NUMBERS: list[Any] = [
     np.dtype,
-    *(type(np.dtype(kind)) for kind in ("float32", "float64", "int32", "int64", "bool")),
+    np.ndarray,
+    (np.zeros(1).__reduce__()[0], "numpy.core.multiarray._reconstruct"),
+    (np.zeros(1).__reduce__()[0], "numpy._core.multiarray._reconstruct"),
+    *(type(np.dtype(kind)) for kind in ("float16", "float32", "float64", "uint8", "int32", "int64", "bool")),
     *((np.float64(0).__reduce__()[0], f"numpy.{module}.multiarray.scalar") for module in ("core", "_core")),
 ]
 
@@ -66,8 +88,8 @@ def load_weights(
 ) -> LoadReport:
     """Fill ``model`` from a .pth, .pt, .pth.tar or .safetensors file, or from packaged weights named by ``path``.
 
-    The file may hold a bare state dict or one under ``state_dict``, ``best_state_dict`` or ``model``, with or
-    without a ``module.`` prefix; tensors are cast to the model's types. ``num_batches_tracked``, which very old files lack, is never missed. Raises
+    The file may hold a bare state dict or one under a key such as ``state_dict``, its names with or without what data
+    parallelism, torch.compile, Lightning or mmpose put in front; tensors are cast to the model's types. ``num_batches_tracked``, which very old files lack, is never missed. Raises
     WeightsError, leaving the model as it was, for a file that cannot be read safely and, unless
     ``allow_partial``, for one that does not match tensor for tensor. A file that fits nowhere always fails.
     joints: names of the network's joints; with them a file for another number of joints is taken where all else
@@ -100,7 +122,7 @@ def load_tensors(
             source, *counts, len(known),
         )  # fmt: skip
     elif not report.matched or not (report.complete or allow_partial):
-        remedy = "check MODEL.NAME and MODEL.EXTRA, or allow a partial load if only the trunk is wanted"
+        remedy = "check MODEL.NAME and MODEL.EXTRA, or name the file in MODEL.PRETRAINED_TRUNK if only its trunk is wanted"
         if not report.matched:
             remedy = "it seems to belong to another network: check MODEL.NAME and MODEL.EXTRA"
         if counts:
@@ -166,7 +188,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         raise WeightsError(f"weights file {path} is empty; fetch or write it again")
     content = safetensors.torch.load_file if path.suffix == ".safetensors" else _load_pickle
     try:
-        tensors = _unwrap(content(path))
+        tensors = _unwrap(content(path), path)
     except FidipError:
         raise
     except Exception as error:  # parsers of damaged files raise nearly anything
@@ -176,7 +198,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         ) from error
     if not tensors:
         raise WeightsError(
-            f"weights file {path} holds no named tensors, bare or under {', '.join(_WRAPPERS)}"
+            f"weights file {path} holds no named tensors, bare or under a name such as {', '.join(_WRAPPERS)}"
         )
     return tensors
 
@@ -201,27 +223,74 @@ def _starts_as_pickle(path: Path) -> bool:
         return file.read(1) == pickle.PROTO
 
 
-def _unwrap(content: Any) -> dict[str, Tensor]:
-    """Find the named tensors in what a file held, without a data-parallel prefix; empty if there are none."""
-    if not isinstance(content, Mapping):
+def _unwrap(content: Any, path: Path) -> dict[str, Tensor]:
+    """Find the named tensors in what a file held; empty if there are none.
+
+    Of several groups of tensors the first that ``_WRAPPERS`` names is taken, else the largest; which is said.
+    """
+    groups = dict(_groups(content, ""))
+    if not groups:
         return {}
-    for wrapper in _WRAPPERS:
-        if isinstance(content.get(wrapper), Mapping):
-            content = content[wrapper]
-            break
-    named = {
-        name: value for name, value in content.items() if isinstance(name, str) and isinstance(value, Tensor)
+    named = [name for wrapper in ("", *_WRAPPERS) for name in groups if name.rpartition(".")[2] == wrapper]
+    chosen = named[0] if named else max(groups, key=lambda name: len(groups[name]))
+    others = [name for name in groups if name != chosen and len(groups[name]) >= len(groups[chosen]) // 2]
+    if others:
+        logger.warning(
+            "weights file %s holds several sets of weights; %r is taken, not %s",
+            path,
+            chosen,
+            ", ".join(map(repr, others)),
+        )
+    return groups[chosen]
+
+
+def _groups(content: Any, name: str) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    """Every mapping from names to tensors inside ``content``, by its path of keys."""
+    if not isinstance(content, Mapping):
+        return
+    tensors = {
+        key: torch.from_numpy(np.array(value)) if isinstance(value, np.ndarray) else value
+        for key, value in content.items()
+        if isinstance(key, str) and (isinstance(value, Tensor) or _is_numeric(value))
     }
-    return {name.removeprefix("module."): tensor for name, tensor in named.items()}
+    if any(tensor.dim() > 1 for tensor in tensors.values()):
+        yield name, tensors
+    for key, value in content.items():
+        if isinstance(value, Mapping) and isinstance(key, str) and name.count(".") < _DEEPEST:
+            yield from _groups(value, f"{name}.{key}" if name else key)
+
+
+def _is_numeric(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype.kind in "biuf"
 
 
 def _rename(
     model: nn.Module, own: Mapping[str, Tensor], tensors: Mapping[str, Tensor]
 ) -> Mapping[str, Tensor]:
-    """Translate the file's names into the network's: of the namings the network knows, the one that fits most."""
+    """Translate the file's names into the network's: of all namings that are known, the one that fits most."""
     namings: list[Mapping[str, str]] = [{}, *getattr(model, "other_names", ())]
-    renamed = [{naming.get(name, name): tensor for name, tensor in tensors.items()} for naming in namings]
-    return max(renamed, key=lambda candidate: sum(_fits(own, candidate, name) for name in own))
+    candidates = [
+        {naming.get(name, name): tensor for name, tensor in stripped.items()}
+        for stripped in _strippings(tensors)
+        for naming in namings
+    ]
+    return max(candidates, key=lambda candidate: sum(_fits(own, candidate, name) for name in own))
+
+
+def _strippings(tensors: Mapping[str, Tensor]) -> list[Mapping[str, Tensor]]:
+    """The tensors under their names, and under the names without what other programs put in front of them."""
+    results = [tensors]
+    for prefixes in (_SHELLS, _SHELLS + _PARTS):
+        shorter = {_strip(name, prefixes): tensor for name, tensor in tensors.items()}
+        if len(shorter) == len(tensors):  # no two of them became one
+            results.append(shorter)
+    return results
+
+
+def _strip(name: str, prefixes: Sequence[str]) -> str:
+    while any(name.startswith(prefix) for prefix in prefixes):
+        name = next(name.removeprefix(prefix) for prefix in prefixes if name.startswith(prefix))
+    return name
 
 
 def _fits(own: Mapping[str, Tensor], tensors: Mapping[str, Tensor], name: str) -> bool:
@@ -254,7 +323,7 @@ def fetch_pretrained(name: str, fetch: Callable[[], T]) -> T:
     except Exception as error:  # each library and each version of it has its own network errors
         raise WeightsError(
             f"the ImageNet weights of {name} could not be fetched ({type(error).__name__}: {first_sentence(error)}); "
-            "put a weights file into models/ by hand and give its path in MODEL.PRETRAINED, "
+            "put the file into models/ by hand and give its path in MODEL.PRETRAINED_TRUNK, "
             "or leave that empty to start from random weights"
         ) from error
 
