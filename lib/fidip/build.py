@@ -10,6 +10,7 @@ from torch import nn
 
 from fidip.codec import HeatmapCodec
 from fidip.config import Config, read_settings
+from fidip.errors import WeightsError
 from fidip.inference import Estimator
 from fidip.models.domain import DOMAIN_CLASSIFIERS
 from fidip.models.pose import POSE_NETS, PoseNet
@@ -44,7 +45,15 @@ def load_start(config: Config) -> PoseNet:
     trunk = settings.MODEL.PRETRAINED_TRUNK
     model = build_model(settings, trunk if trunk == "imagenet" else "")
     if trunk and trunk != "imagenet":
-        load_weights(model, Path(trunk), allow_partial=True)
+        report = load_weights(model, Path(trunk), allow_partial=True)
+        left = [
+            name for name in (*report.missing, *report.mismatched) if not name.startswith(model.head_modules)
+        ]
+        if left:
+            raise WeightsError(
+                f"MODEL.PRETRAINED_TRUNK {trunk} leaves {len(left)} tensors of the trunk at random ({', '.join(left[:3])}): "
+                "give weights of the same network and image size"
+            )
     if settings.MODEL.PRETRAINED:
         joints = find_skeleton(settings.DATASET.SKELETON).names
         load_weights(model, settings.MODEL.PRETRAINED, joints=joints)

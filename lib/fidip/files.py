@@ -91,6 +91,15 @@ def require_writable(folder: Path) -> None:
         ) from error
 
 
+def content_digest(path: Path) -> str:
+    """SHA-256 of a file's content, the first 16 digits."""
+    sha = hashlib.sha256()
+    with path.open("rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            sha.update(block)
+    return sha.hexdigest()[:16]
+
+
 def fingerprint(value: Any, length: int = 8) -> str:
     """Short hash of a JSON-like value, the same on every machine and in every process."""
     text = json.dumps(value, sort_keys=True, default=str)

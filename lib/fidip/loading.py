@@ -244,9 +244,20 @@ def _require_two_domains(records: Sequence[Record], entries: Sequence[str], key:
 
 
 def data_key(records: Sequence[Record]) -> str:
-    """Fingerprint of the persons a training sees, so that it is not resumed on other data."""
+    """Fingerprint of the persons a training sees and of their images, so that it is not resumed on other data."""
+    sizes = {path: path.stat().st_size for path in {record.image for record in records}}
     return fingerprint(
-        [[r.image.name, r.annotation_id, r.synthetic, r.keypoints.round(3).tolist()] for r in records]
+        [
+            [
+                r.image.name,
+                sizes[r.image],
+                r.annotation_id,
+                r.synthetic,
+                r.box.round(3).tolist(),
+                r.keypoints.round(3).tolist(),
+            ]
+            for r in records
+        ]
     )
 
 

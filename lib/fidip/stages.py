@@ -18,13 +18,15 @@ from fidip.data.sampler import EpochBatches
 from fidip.engine.grid import BatchGrid
 from fidip.engine.loop import Stage, TrainerOptions
 from fidip.engine.schedule import LearningRate, OptimizerOptions, make_optimizer, warming_average
+from fidip.environment import choose_device
 from fidip.errors import ConfigError
-from fidip.files import fingerprint
+from fidip.files import content_digest, fingerprint
 from fidip.loading import data_key, train_loader
 from fidip.losses import hard_joints_mse, joints_cross_entropy, joints_mse
 from fidip.models.domain import PooledDomainClassifier
 from fidip.models.pose import PoseNet
 from fidip.models.weights import load_weights
+from fidip.packaged import find_weights
 from fidip.skeleton import find_skeleton
 from fidip.tasks import (
     AdaptivePoseTask,
@@ -202,8 +204,9 @@ def require_kind(settings: Settings, net: str, adaptive: bool) -> None:
 def build_accelerator(settings: Settings) -> Accelerator:
     """Device, processes and arithmetic: DEVICE cpu keeps a GPU idle; everything else comes from the launcher.
 
-    Raises ConfigError for an arithmetic that the device does not have.
+    Raises ConfigError for a device that is not there, and for an arithmetic that it does not have.
     """
+    choose_device(settings.DEVICE)
     if settings.DEVICE.startswith("cuda:"):
         torch.cuda.set_device(settings.DEVICE)
     try:
@@ -221,4 +224,7 @@ def build_accelerator(settings: Settings) -> Accelerator:
 
 def training_key(settings: Settings, records: Sequence[Record], before: Sequence[Record], world: int) -> str:
     """Fingerprint of all that changes the result of a training."""
-    return fingerprint([result_keys(settings), data_key(records), data_key(before), world])
+    starts = (settings.MODEL.PRETRAINED, settings.MODEL.PRETRAINED_TRUNK, settings.DISTILL.TEACHER)
+    files = [find_weights(name) for name in starts if name and name != "imagenet"]
+    contents = [content_digest(file) for file in files]
+    return fingerprint([result_keys(settings), data_key(records), data_key(before), world, contents])

@@ -59,6 +59,7 @@ class MobilePose(MobileNetTrunk, PoseNet):
     feature_stride = MobileNetTrunk.stride
     domain_classifier = "mobile"
     joint_layer = "hm_conv"
+    head_modules = ("conv_compress", "duc", "hm_conv")
     label = "MobileNetV2"
     maps_sum_to_one = True
 

@@ -118,6 +118,7 @@ class MoveNetPose(PoseNet):
     multiple = 32
     domain_classifier = "mobile"
     joint_layer = "heatmap.final"
+    head_modules = ("squeeze", "lateral", "merge", "heatmap")
     # chosen on SyRIP's training infants and on images without a person, see docs/movenet.md
     found_score = 0.42
     turn_margin = 0.18

@@ -58,6 +58,7 @@ class PoseNet(nn.Module):
         other_names: further tensor namings (theirs -> ours) that load_weights understands.
         spare_tensors: prefixes of tensors that a weights file of this network may hold for another purpose.
         joint_layer: the submodule whose outputs are the joints.
+        head_modules: beginnings of the names of what follows the trunk, which weights of the trunk alone lack.
         found_score: least mean of a pose's six highest scores at which a person counts as found in a video or image.
         turn_margin: what is added to found_score where the crop had to be turned: four looks go wrong more often than one.
         sure_score: mean score of a pose below which other orientations of the crop are tried; 0: never.
@@ -73,6 +74,7 @@ class PoseNet(nn.Module):
     other_names: Sequence[Mapping[str, str]] = ()
     spare_tensors: tuple[str, ...] = ()
     joint_layer = "final_layer"
+    head_modules: tuple[str, ...] = ("final_layer", "deconv_layers", "head.")
     found_score = 0.2
     turn_margin = 0.0
     sure_score = 0.0
