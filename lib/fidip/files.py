@@ -6,10 +6,13 @@ import hashlib
 import json
 import os
 import tempfile
+import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from fidip.errors import DataError
 
@@ -77,6 +80,27 @@ def read_json(path: Path, what: str) -> Any:
         ) from error
     except OSError as error:
         raise DataError(f"{what} {path} cannot be read ({error.strerror or error})") from error
+
+
+def read_arrays(path: Path, what: str) -> dict[str, np.ndarray]:
+    """Read all arrays of an .npz file; no code in it is run.
+
+    Args:
+        path: of the file.
+        what: its role in messages, e.g. "pose prior".
+
+    Raises:
+        DataError: for a file that is missing, cut short, or is none.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            if isinstance(content, np.ndarray):
+                raise DataError(f"{what} {path} is one array, not an .npz file of several")
+            return {name: content[name] for name in content.files}
+    except FileNotFoundError as error:
+        raise DataError(f"{what} {path} does not exist; check the path") from error
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(f"{what} {path} cannot be read ({error}): write or fetch it again") from error
 
 
 def require_writable(folder: Path) -> None:

@@ -9,6 +9,7 @@ from typing import IO, Any
 import numpy as np
 
 from fidip.errors import DataError
+from fidip.files import read_arrays
 from fidip.skeleton import COCO17
 from infantsynth.body.model import BodyData, BodyModel
 
@@ -185,11 +186,7 @@ def load_smpl(path: Path) -> BodyModel:
 
 
 def _npz(path: Path) -> dict[str, Array]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in _PARTS if name in file}
-    except (OSError, ValueError) as error:
-        raise DataError(f"body {path} cannot be read ({error}); fetch it again") from error
+    return {name: array for name, array in read_arrays(path, "body").items() if name in _PARTS}
 
 
 def _parts(content: Any, path: Path) -> dict[str, Array]:

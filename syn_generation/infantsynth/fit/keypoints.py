@@ -12,6 +12,7 @@ from fidip.annotations import is_number, keypoint_fault
 from fidip.environment import logger
 from fidip.errors import DataError
 from fidip.files import read_json
+from fidip.repair import same_image
 from fidip.skeleton import COCO17
 
 Array = np.ndarray
@@ -137,7 +138,10 @@ def _persons(content: Any, file: Path) -> list[tuple[Any, bool]]:
         raise DataError(f"{file} has neither a list people (OpenPose) nor annotations of numbers")
     if not people:
         raise DataError(f"{file} has no person: nothing was detected in this image")
-    return [(p.get("pose_keypoints_2d") if isinstance(p, dict) else None, False) for p in people]
+    return [
+        (p.get("pose_keypoints_2d", p.get("pose_keypoints")) if isinstance(p, dict) else None, False)
+        for p in people
+    ]  # the second name is that of OpenPose before version 1.3
 
 
 def parse_joints(values: Any, flags: bool) -> Array:
@@ -167,7 +171,7 @@ def image_size(image: Path) -> tuple[int, int]:
 
 
 def _from_coco(file: Path, images: Path) -> Iterator[Subject]:
-    content = read_json(file, "annotation file")
+    content = _with_images(read_json(file, "annotation file"), images)
     if not isinstance(content, dict) or not all(
         isinstance(content.get(key), list) and all(isinstance(item, dict) for item in content[key])
         for key in ("images", "annotations")
@@ -177,6 +181,7 @@ def _from_coco(file: Path, images: Path) -> Iterator[Subject]:
         record.get("id"): record for record in content["images"] if isinstance(record.get("id"), (int, str))
     }
     names = _unique_names(records)
+    flags = _are_flags(content["annotations"])
     seen: dict[Any, int] = {}
     for number, annotation in enumerate(content["annotations"]):
         key = annotation.get("image_id")
@@ -186,22 +191,55 @@ def _from_coco(file: Path, images: Path) -> Iterator[Subject]:
             continue
         person = seen.get(key, 0)
         seen[key] = person + 1
-        yield _coco_subject(annotation, records[key], names[key], person, source, images)
+        yield _coco_subject(annotation, records[key], names[key], person, source, images, flags)
+
+
+def _with_images(content: Any, images: Path) -> Any:
+    """A list of results, as `fidip predict --export coco` writes it, together with the images of its folder.
+
+    Their ids are the places of the images in the order of their names, or the names without ending.
+    """
+    if not isinstance(content, list):
+        return content
+    files = list(_images_by_name(images).values())
+    numbered = [{"id": number, "file_name": file.name} for number, file in enumerate(files)]
+    find = same_image(numbered)
+    results = [
+        {**one, "image_id": find(one.get("image_id"))} if isinstance(one, dict) else one for one in content
+    ]
+    return {"images": numbered, "annotations": results}
+
+
+def _are_flags(annotations: list[dict[str, Any]]) -> bool:
+    """Whether third numbers are COCO's flags 0, 1, 2, not confidences, which have decimals."""
+    lists = (one["keypoints"][2::3] for one in annotations if isinstance(one.get("keypoints"), list))
+    return all(value in (0, 1, 2) for thirds in lists for value in thirds)
 
 
 def _coco_subject(
-    annotation: dict[str, Any], record: dict[str, Any], name: str, person: int, source: str, images: Path
+    annotation: dict[str, Any],
+    record: dict[str, Any],
+    name: str,
+    person: int,
+    source: str,
+    images: Path,
+    flags: bool,
 ) -> Subject:
     image = images / str(record.get("file_name", ""))
     shown = image if image.is_file() else None
     size = record.get("width"), record.get("height")
+    if shown is not None and not all(map(is_number, size)):
+        size = image_size(shown)
     fault = keypoint_fault(annotation, COCO17.num_joints)
     if fault is None and not all(is_number(length) and length >= 1 for length in size):
         fault = f"its image {record['id']!r} has no width and height"
     if fault is not None:
         return _faulty(name, person, source, fault, shown)
     width, height = (int(length) for length in size if length is not None)
-    keypoints, posture = parse_joints(annotation["keypoints"], True), str(record.get("posture") or "").lower()
+    keypoints, posture = (
+        parse_joints(annotation["keypoints"], flags),
+        str(record.get("posture") or "").lower(),
+    )
     return Subject(name, person, keypoints, (width, height), shown, source, posture=posture)
 
 

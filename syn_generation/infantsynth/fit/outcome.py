@@ -13,7 +13,7 @@ import torch
 
 from fidip.environment import logger, provenance
 from fidip.errors import DataError
-from fidip.files import atomic_path, write_json, write_text
+from fidip.files import atomic_path, read_arrays, write_json, write_text
 from fidip.skeleton import COCO17
 from infantsynth.body import BodyModel
 from infantsynth.fit.fitting import FitResult, extents
@@ -112,8 +112,7 @@ def _finite(values: dict[str, Any]) -> dict[str, Any]:
 def read_outcome(path: Path) -> Outcome:
     """Read the npz of ``write_outcome``. Raises DataError for a file that is none."""
     try:
-        with np.load(path, allow_pickle=False) as content:
-            arrays = {name: content[name] for name in content.files}
+        arrays = read_arrays(path, "fit")
         row = {name: arrays[f"row_{name}"].item() for name in COLUMNS}
         width, height = arrays["size"].tolist()
         posture = str(arrays["posture"][0]) if "posture" in arrays else ""

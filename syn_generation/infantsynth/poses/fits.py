@@ -7,6 +7,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from fidip.errors import DataError
+from fidip.files import read_arrays
 from infantsynth.body import BodyModel
 from infantsynth.poses.authored import PoseSample, checks_for, compose, stand
 from infantsynth.poses.library import INFANT, POSTURES
@@ -76,15 +77,13 @@ def from_fits(path: Path, body: BodyModel) -> FitPool:
 
 def _read(file: Path, body: BodyModel) -> tuple[Array, Array, list[str]]:
     joints = len(body.joint_names)
+    arrays = read_arrays(file, "fits")
     try:
-        with np.load(file, allow_pickle=False) as arrays:
-            pose = np.asarray(arrays["pose"], dtype=np.float64).reshape(-1, joints, 3)
-            betas = np.asarray(arrays["betas"], dtype=np.float64).reshape(len(pose), body.num_betas)
-            given = [str(name) for name in np.ravel(arrays["posture"])] if "posture" in arrays else None
-            good = (
-                np.ravel(arrays["status"]) == _GOOD if "status" in arrays else np.ones(len(pose), dtype=bool)
-            )
-    except (OSError, KeyError, ValueError) as error:
+        pose = np.asarray(arrays["pose"], dtype=np.float64).reshape(-1, joints, 3)
+        betas = np.asarray(arrays["betas"], dtype=np.float64).reshape(len(pose), body.num_betas)
+        given = [str(name) for name in np.ravel(arrays["posture"])] if "posture" in arrays else None
+        good = np.ravel(arrays["status"]) == _GOOD if "status" in arrays else np.ones(len(pose), dtype=bool)
+    except (KeyError, ValueError) as error:
         raise DataError(
             f"fits {file} do not suit body {body.name!r} with {joints} joints and {body.num_betas} betas ({error}); "
             "fit again with this body, or generate with the body of the fits"

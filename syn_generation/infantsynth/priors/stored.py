@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fidip.errors import DataError
-from fidip.files import atomic_path
+from fidip.files import atomic_path, read_arrays
 from infantsynth.body import BodyModel
 from infantsynth.body.smpl import JOINT_NAMES, UPRIGHT, load_pickle, numbers
 from infantsynth.priors.limits import anatomy_of
@@ -107,14 +107,8 @@ def write_prior(path: Path, prior: StoredPrior) -> None:
 def read_prior(path: Path) -> StoredPrior:
     """Read what ``write_prior`` wrote. Raises DataError for anything else."""
     try:
-        with np.load(path, allow_pickle=False) as content:
-            arrays = {name: content[name] for name in content.files}
-        return _stored(arrays, str(path))
-    except FileNotFoundError as error:
-        raise DataError(
-            f"pose prior {path} does not exist; learn one with syn_generation/learn_prior.py"
-        ) from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError) as error:
+        return _stored(read_arrays(path, "pose prior"), str(path))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
             f"pose prior {path} cannot be read ({error}); learn it anew with syn_generation/learn_prior.py"
         ) from error

@@ -68,16 +68,36 @@ class LightSource:
 
 def read_environment(path: Path) -> Array:
     """Return radiance (H, 2 H, 3) float32, linear RGB, mean 1. Raises DataError for a file that is no such image."""
+    image = _read_exr(path) if path.suffix.lower() == ".exr" else _read_hdr(path)
+    if image is None or image.ndim != 3 or image.shape[2] < 3 or image.dtype != np.float32:
+        raise DataError(f"environment {path} is no image of radiance (.hdr, .exr); replace it")
+    rgb = np.maximum(np.nan_to_num(image[..., :3]), 0)
+    small = cv2.resize(rgb, (2 * _HEIGHT, _HEIGHT), interpolation=cv2.INTER_AREA)
+    return (small / max(float(small.mean()), 1e-9)).astype(np.float32)
+
+
+def _read_hdr(path: Path) -> Array | None:
+    """Linear RGB (H, W, 3) float32; None for what is no such image."""
     data = np.fromfile(path, dtype=np.uint8)
     try:
         image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
     except cv2.error:
-        image = None
-    if image is None or image.ndim != 3 or image.dtype != np.float32:
-        raise DataError(f"environment {path} is no image of radiance (.hdr, .exr); replace it")
-    rgb = np.maximum(np.nan_to_num(image[..., 2::-1]), 0)
-    small = cv2.resize(rgb, (2 * _HEIGHT, _HEIGHT), interpolation=cv2.INTER_AREA)
-    return (small / max(float(small.mean()), 1e-9)).astype(np.float32)
+        return None
+    return image if image is None or image.ndim != 3 else image[..., 2::-1]
+
+
+def _read_exr(path: Path) -> Array | None:
+    """Linear RGB (H, W, 3) float32; None for what is no such image. OpenCV is built without OpenEXR, Mitsuba has it."""
+    import mitsuba
+
+    if mitsuba.variant() is None:
+        mitsuba.set_variant("scalar_rgb")
+    try:
+        bitmap = mitsuba.Bitmap(str(path))
+    except RuntimeError:
+        return None
+    rgb = bitmap.convert(mitsuba.Bitmap.PixelFormat.RGB, mitsuba.Struct.Type.Float32, srgb_gamma=False)
+    return np.array(rgb)
 
 
 def _dome(rng: np.random.Generator, color: Array) -> Array:
