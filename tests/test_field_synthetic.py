@@ -1,17 +1,24 @@
 """Inputs of the synthetic wing as users have them: cut archives, OpenEXR lights, keypoints of predictions."""
 
 import json
+import pickle
 
 import numpy as np
 import pytest
+import scipy.sparse
 from PIL import Image
 
-from fidip.errors import DataError
+from fidip.cli import exit_on_error
+from fidip.cli import main as console
+from fidip.errors import ConfigError, DataError
 from fidip.files import read_arrays
 from infantsynth.body import load_body
+from infantsynth.body.smpl import load_pickle, numbers
 from infantsynth.fit.keypoints import read_subjects
+from infantsynth.fit.settings import read_settings
 from infantsynth.priors import read_prior
 from infantsynth.scene.surroundings import read_environment
+from infantsynth.shards import ShardFolder
 
 XY = np.random.default_rng(3).uniform(20, 100, (17, 2))
 
@@ -92,3 +99,54 @@ def test_openposes_first_name_of_keypoints_is_known(tmp_path, images):
         (folder / "im1_keypoints.json").write_text(json.dumps({"people": [{key: values}]}))
         (subject,) = read_subjects(folder, images)
         assert not subject.fault and subject.keypoints[:, 2].all()
+
+
+def test_pickles_of_newer_protocols_and_sparse_triples_are_read(tmp_path):
+    path, triples = (
+        tmp_path / "x.pkl",
+        scipy.sparse.coo_matrix(([1.0, 2.0, 3.0], ([0, 1, 1], [2, 0, 0])), (2, 3)),
+    )
+    dense = np.arange(12.0).reshape(3, 4)
+    for protocol in range(2, 6):
+        path.write_bytes(pickle.dumps({"a": dense, "b": triples, "c": np.asfortranarray(dense)}, protocol))
+        found = load_pickle(path)
+        for name, wanted in (("a", dense), ("b", triples.toarray()), ("c", dense)):
+            np.testing.assert_array_equal(numbers(found[name]), wanted)
+
+
+def test_tuples_of_published_configs_are_lists_and_other_tags_are_refused(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("batch_size: 1\nbody_tri_idxs:\n- !!python/tuple\n  - 5\n  - 12\n")
+    assert read_settings(path, {})["batch_size"] == 1
+    path.write_text("batch_size: !!python/object/apply:os.getpid []\n")
+    with pytest.raises(ConfigError, match="not valid YAML"):
+        read_settings(path, {})
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--seed", "-1"], "--seed"),
+        (["--lights", "sky.exr"], "--lights sky.exr is no folder; give the folder"),
+    ],
+)
+def test_impossible_orders_are_refused_at_once(tmp_path, monkeypatch, capsys, words, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sky.exr").write_bytes(b"x")
+    with pytest.raises(SystemExit) as stop:
+        exit_on_error(lambda: console(["generate", "--out", "set", "--count", "1", *words]))
+    assert stop.value.code == 2 and message in capsys.readouterr().err and not (tmp_path / "set").exists()
+
+
+def test_a_set_is_begun_anew_where_nothing_was_made_and_never_made_smaller(tmp_path):
+    store = ShardFolder(tmp_path / "s", 2)
+    store.claim({"size": 1})
+    store.claim({"size": 2})  # the first try made nothing
+    for shard in store.shards(4):
+        with store.writing(shard) as writer:
+            store.finish(shard, writer, [], [])
+    with pytest.raises(ConfigError, match="size 2, now 3"):
+        store.claim({"size": 3})
+    store.require_at_least(4)
+    with pytest.raises(ConfigError, match="holds 4 images already, --count 3 wants fewer"):
+        store.require_at_least(3)

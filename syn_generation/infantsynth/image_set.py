@@ -175,6 +175,7 @@ def _generate(recipe: SetRecipe, order: Order) -> Merged | None:
     options = {**recipe.options(), "shard_size": order.shard_size}
     with store.lock(f"{part}-of-{parts}"):
         store.claim(options)
+        store.require_at_least(order.count)
         shards = store.shards(order.count)
         mine = store.pending(shards[part - 1 :: parts], order.retry_failed)
         report(make_shards(store, mine, recipe, order.crew))

@@ -109,6 +109,20 @@ class ShardFolder:
         found = [(shard, self.content(shard)) for shard in shards]
         return [shard for shard, held in found if held is None or (retry_failed and held.failed)]
 
+    def finished(self) -> Iterator[int]:
+        """Yield the number of indices up to the end of each finished shard."""
+        for file in self.folder.glob(f"[0-9]*/{_CONTENT}"):
+            yield int(read_json(file, "shard")["stop"])
+
+    def require_at_least(self, count: int) -> None:
+        """Raise ConfigError where more than ``count`` indices are made already: fewer would throw some away."""
+        made = max(self.finished(), default=0)
+        if made > count:
+            raise ConfigError(
+                f"{self.folder} holds {made} images already, --count {count} wants fewer: give {made} or more, or another "
+                "split name"
+            )
+
     def claim(self, options: Record) -> None:
         """Take the folder for shards of these options, or go on with those that are there.
 
@@ -120,7 +134,11 @@ class ShardFolder:
             write_json(file, {"hash": fingerprint(plain), "options": plain})
             return
         before = read_json(file, "options of the shards")["options"]
-        if fingerprint(before) != fingerprint(plain):
+        if fingerprint(before) != fingerprint(plain) and not any(self.finished()):
+            write_json(
+                file, {"hash": fingerprint(plain), "options": plain}
+            )  # nothing was made with the old ones
+        elif fingerprint(before) != fingerprint(plain):
             changed = sorted(k for k in {*before, *plain} if before.get(k) != plain.get(k))
             text = ", ".join(f"{k} {before.get(k)!r}, now {plain.get(k)!r}" for k in changed)
             raise ConfigError(

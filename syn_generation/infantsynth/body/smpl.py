@@ -15,7 +15,7 @@ from infantsynth.body.model import BodyData, BodyModel
 
 Array = np.ndarray
 
-_SPARSE = ("csc_matrix", "csr_matrix")
+_SPARSE = ("csc_matrix", "csr_matrix", "coo_matrix")
 _PRIOR = "Mahalanobis"  # the class of SMIL's pose prior, wherever its authors kept it
 JOINT_NAMES = (
     "pelvis",
@@ -110,6 +110,8 @@ def numbers(value: Any) -> Array:
 def _unwrap(value: Inert) -> Array:
     state = value.__dict__.get("state", {})
     name = value.kind.rpartition(".")[2]
+    if name == "coo_matrix":
+        return _dense_of_triples(state)
     if name in _SPARSE:
         return _dense(state, by_column=name == "csc_matrix")
     if "x" in state:
@@ -119,6 +121,14 @@ def _unwrap(value: Inert) -> Array:
         shape = state.get("preferred_shape")
         return chosen if shape is None else chosen.reshape([int(side) for side in shape])
     raise TypeError(f"{value.kind} with {sorted(state)} holds no array that is known here")
+
+
+def _dense_of_triples(state: dict[str, Any]) -> Array:
+    """Return a matrix of values with their rows and columns written out; entries named twice are added up."""
+    rows, columns = state["coords"] if "coords" in state else (state["row"], state["col"])
+    dense = np.zeros([int(side) for side in state.get("_shape", state.get("shape", ()))])
+    np.add.at(dense, (numbers(rows).astype(int), numbers(columns).astype(int)), numbers(state["data"]))
+    return dense
 
 
 def _dense(state: dict[str, Any], by_column: bool) -> Array:
@@ -147,6 +157,9 @@ class _Restricted(pickle.Unpickler):
         }
         for module in ("numpy.core.multiarray", "numpy._core.multiarray"):
             self._known |= {(module, "_reconstruct"): array, (module, "scalar"): scalar}
+            self._known[module.replace("multiarray", "numeric"), "_frombuffer"] = (
+                _from_buffer  # of protocol 5
+            )
         for module in ("copy_reg", "copyreg"):
             self._known[module, "_reconstructor"] = _reconstruct
         for module in ("__builtin__", "builtins"):
@@ -163,6 +176,10 @@ class _Restricted(pickle.Unpickler):
             f"{self._path} not loaded: it names {module}.{name}, which a body or prior has no use for and which "
             "could run code; fetch the file again from its authors"
         )
+
+
+def _from_buffer(buffer: bytes, dtype: np.dtype, shape: Any, order: Any) -> Array:
+    return np.frombuffer(buffer, dtype=dtype).reshape(shape, order=order)
 
 
 def _reconstruct(kind: type, base: type, state: Any) -> Any:

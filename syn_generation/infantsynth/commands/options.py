@@ -82,7 +82,9 @@ def add_labels(parser: argparse.ArgumentParser, split: str) -> None:
     out = "write annotations/ and images/ below this folder"
     add("--out", "--output", text=out, type=Path, required=True, metavar="DIR")
     add("--split", text="name of the set", default=split, metavar="NAME")
-    add("--seed", text="seed; another one gives other images", type=int, default=0)
+    add(
+        "--seed", text="seed, 0 or more; another one gives other images", type=natural, default=0, metavar="N"
+    )
     add("--first-id", text="id of the first image", type=int, default=10001, metavar="N")
     add("--prefix", text="beginning of file names", default="train", metavar="NAME")
     quality = "lowest and highest quality of the JPEGs, 1 to 100 (default: 70 96)"
@@ -118,6 +120,14 @@ def _part(text: str) -> tuple[int, int]:
     return part, parts
 
 
+def natural(text: str) -> int:
+    """Read a whole number of 0 or more."""
+    number = int(text)
+    if number < 0:
+        raise ValueError(text)
+    return number
+
+
 def look_of(args: argparse.Namespace) -> ImageLook:
     """Build the look that the options ask for. Raises ConfigError for contradictions."""
     names = ["mode", "body", "samples", "variant", "textures", "lights", "backgrounds", "fits"]
@@ -130,6 +140,9 @@ def look_of(args: argparse.Namespace) -> ImageLook:
         names += ["place", "rotation", "blanket", "toys", "fit_share", "fit_noise"]
         chosen |= {"months": tuple(args.months), "postures": tuple(args.postures)}
     chosen |= {name: getattr(args, name) for name in names}
+    for name in ("textures", "lights", "backgrounds"):
+        if Path(chosen[name]).is_file():
+            raise ConfigError(f"--{name} {chosen[name]} is no folder; give the folder that holds the files")
     if args.backgrounds and not chosen.get("place"):
         chosen["place"] = "photo"
     look = ImageLook(**chosen)

@@ -204,9 +204,20 @@ def read_settings(path: Path | None, overrides: Mapping[str, Any] | None = None)
     return settings
 
 
+class _Loader(yaml.SafeLoader):
+    """A safe loader that reads the tuples of published configs as lists, and no other tag of Python's."""
+
+
+def _sequence(loader: yaml.SafeLoader, node: Any) -> list[Any]:
+    return loader.construct_sequence(node)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:python/tuple", _sequence)
+
+
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader) or {}  # noqa: S506  (a safe one)
     except OSError as error:
         raise ConfigError(
             f"config {path} cannot be read ({error.strerror}); configs are in cfg_files/"
@@ -215,7 +226,14 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"config {path} is not valid YAML: {error}") from error
     if not isinstance(content, dict):
         raise ConfigError(f"config {path} must hold key: value lines, not a {type(content).__name__}")
-    return content
+    return {name: _flat(value) for name, value in content.items()}
+
+
+def _flat(value: Any) -> Any:
+    """A list of tuples as one list; the published files have them in keys without effect here."""
+    if not isinstance(value, list) or not any(isinstance(one, list) for one in value):
+        return value
+    return [inner for one in value for inner in (one if isinstance(one, list) else [one])]
 
 
 def coerce(name: str, value: Any, origin: str) -> Any:
