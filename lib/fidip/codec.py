@@ -26,7 +26,7 @@ class HeatmapCodec:
         self.size = (int(size[0]), int(size[1]))
         self.sigma = float(sigma)
         self.blur_kernel = int(blur_kernel)
-        self._blur = tuple(torch.from_numpy(_blur_matrix(n, self.blur_kernel)) for n in self.size)
+        self._blur = torch.from_numpy(_blur_matrix(self.blur_kernel or 1))
 
     def encode(self, xy: np.ndarray, visible: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Draw one untruncated Gaussian per joint, peak 1.0 at its sub-pixel position.
@@ -68,44 +68,60 @@ class HeatmapCodec:
         if heatmaps.shape[-2:] != (height, width):
             raise ValueError(f"expected maps of {height}x{width}, got {tuple(heatmaps.shape[-2:])}")
         maps = heatmaps.float()
-        score, index = maps.flatten(2).max(dim=2)  # (B, K)
+        score, index = _peaks(maps.flatten(2))
         px, py = index % width, index // width
         found = score > 0
         xy = torch.stack([px, py], dim=-1).float() * found[..., None]
         if self.blur_kernel:
             inside = found & (px > 1) & (px < width - 2) & (py > 1) & (py < height - 2)
-            xy = xy + _newton_step(self._log_maps(maps, score), px, py, inside)
+            xy = xy + _newton_step(self._log_windows(maps, px, py, score), inside)
         return xy, score
 
-    def _log_maps(self, maps: Tensor, peak: Tensor) -> Tensor:
-        """Logarithm of the maps, blurred with a zero border and rescaled to their old maximum."""
-        across, down = (matrix.to(maps.device) for matrix in self._blur)
-        blurred = down @ maps @ across
-        blurred_peak = blurred.amax(dim=(2, 3), keepdim=True).clamp_min(torch.finfo(maps.dtype).tiny)
-        return (blurred * (peak[..., None, None] / blurred_peak)).clamp_min(FLOOR).log()
+    def _log_windows(self, maps: Tensor, px: Tensor, py: Tensor, peak: Tensor) -> Tensor:
+        """Logarithm of the blurred maps in the 5 x 5 windows around integer peaks (B, K): (B, K, 5, 5).
+
+        The blur sees zeros beyond the border of a map. DARK rescales the blurred map to its old maximum, which changes
+        no difference of logarithms; here the window is, so that ``FLOOR`` means the same.
+        """
+        width, height = self.size
+        blur = self._blur.to(maps.device)
+        reach = blur.shape[1] // 2
+        offsets = torch.arange(-reach, reach + 1, device=maps.device)
+        x, y = px[..., None] + offsets, py[..., None] + offsets  # (B, K, N)
+        inside = ((x >= 0) & (x < width))[..., None, :] & ((y >= 0) & (y < height))[..., :, None]
+        index = y.clamp(0, height - 1)[..., :, None] * width + x.clamp(0, width - 1)[..., None, :]
+        patch = maps.flatten(2).gather(2, index.flatten(2)).view(index.shape) * inside
+        window = blur @ patch @ blur.T
+        highest = window.amax(dim=(2, 3), keepdim=True).clamp_min(torch.finfo(maps.dtype).tiny)
+        return (window * (peak[..., None, None] / highest)).clamp_min(FLOOR).log()
 
 
-def _blur_matrix(length: int, kernel: int) -> np.ndarray:
-    """Banded (length, length) matrix that convolves a line with OpenCV's Gaussian of ``kernel`` px, zeros outside."""
-    matrix = np.zeros((length, length), dtype=np.float32)
-    taps = cv2.getGaussianKernel(kernel, 0)[:, 0] if kernel else np.zeros(0)
-    for offset, tap in enumerate(taps, start=-(kernel // 2)):
-        matrix += np.float32(tap) * np.eye(length, k=offset, dtype=np.float32)
+def _peaks(maps: Tensor) -> tuple[Tensor, Tensor]:
+    """Maximum and its first index of flat maps (B, K, N). numpy finds both faster on a CPU."""
+    if maps.device.type != "cpu":
+        score, index = maps.max(dim=2)
+        return score, index
+    index = torch.from_numpy(maps.numpy().argmax(axis=2))
+    return maps.gather(2, index[..., None])[..., 0], index
+
+
+def _blur_matrix(kernel: int) -> np.ndarray:
+    """Banded matrix (5, 4 + kernel) that takes a line to five points of its convolution with OpenCV's Gaussian."""
+    matrix = np.zeros((5, 4 + kernel), dtype=np.float32)
+    for row in range(5):
+        matrix[row, row : row + kernel] = cv2.getGaussianKernel(kernel, 0)[:, 0]
     return matrix
 
 
-def _newton_step(maps: Tensor, px: Tensor, py: Tensor, inside: Tensor) -> Tensor:
-    """One Newton step to the maximum of log maps (B, K, H, W) from integer peaks (B, K); 0 outside ``inside``.
+def _newton_step(window: Tensor, inside: Tensor) -> Tensor:
+    """One Newton step to the maximum of log maps from the middle of windows (B, K, 5, 5); 0 outside ``inside``.
 
     Central differences, eq. 7-9 of DARK; a joint whose Hessian is singular, or whose step leaves what the
     differences saw, as on maps that are nearly flat, stays where it is.
     """
-    width = maps.shape[-1]
-    flat = maps.flatten(2)
-    origin = torch.where(inside, py * width + px, 2 * width + 2)  # any index with two neighbours on all sides
 
     def at(dx: int, dy: int) -> Tensor:
-        return flat.gather(2, (origin + dy * width + dx)[..., None])[..., 0]
+        return window[..., 2 + dy, 2 + dx]
 
     center = at(0, 0)
     dx, dy = 0.5 * (at(1, 0) - at(-1, 0)), 0.5 * (at(0, 1) - at(0, -1))
