@@ -27,13 +27,13 @@ from fidip.data.records import (
 )
 from fidip.data.sampler import EpochBatches
 from fidip.domain_gap.extras import require
-from fidip.engine.signals import ignore_in_worker
 from fidip.errors import DataError
 from fidip.evaluation import CocoEvaluator
 from fidip.evaluation.groundtruth import AreaMode
 from fidip.files import fingerprint
 from fidip.geometry import BOX_PADDING, extend_to_aspect
 from fidip.skeleton import find_skeleton
+from fidip.stopping import ignore_in_worker
 
 logger = logging.getLogger("fidip")
 

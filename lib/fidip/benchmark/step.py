@@ -184,7 +184,7 @@ class OwnStep:
     def __call__(self, batch: Batch) -> Batch:
         """Learn from one batch on the device; returns the losses. Raises FidipError when one is not finite."""
         with self.accelerator.autocast():
-            losses = self.wrapped(batch)
+            losses: Batch = self.wrapped(batch, 0.0).losses
         total = torch.stack([*losses.values()]).sum()
         if not torch.isfinite(total):
             raise FidipError("a loss is not finite while timing; lower TRAIN.LR")

@@ -51,10 +51,12 @@ class Monitor:
         if self.main and sys.stderr.isatty():
             self._bar = tqdm(total=total, initial=done, desc=name, unit="batch", dynamic_ncols=True)
 
-    def step(self, figures: Mapping[str, Tensor], images: int, rate: float, step: int) -> dict[str, float]:
+    def step(
+        self, figures: Mapping[str, Tensor | float], images: int, rate: float, step: int
+    ) -> dict[str, float]:
         """Take the figures of one batch; returns the means when it is time to show them, else nothing."""
         for name, value in figures.items():
-            value = value.detach().float()
+            value = torch.as_tensor(value).detach().float()
             self._sums[name] = self._sums[name] + value if name in self._sums else value
         self._steps += 1
         self._images += images

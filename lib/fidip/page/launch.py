@@ -3,8 +3,6 @@
 import importlib
 import logging
 import os
-import signal
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +11,7 @@ from fidip.page.analysis import Limits
 from fidip.page.store import Store
 from fidip.predict.follow import Detect
 from fidip.predict.predictor import Predictor
+from fidip.stopping import wait_for_signal
 
 logger = logging.getLogger("fidip")
 
@@ -58,7 +57,7 @@ def serve(
             if host not in LOCAL:
                 logger.warning("anyone who reaches %s can use this page: it asks for no password", host)
             logger.info("the page is at %s; Ctrl-C ends it", address)
-            (wait or _until_told)()
+            (wait or wait_for_signal)()
         finally:
             blocks.close(verbose=False)
 
@@ -84,15 +83,3 @@ def _theme() -> object:
     """Fonts of the visitor's system: none is fetched, not even from here."""
     themes = importlib.import_module("gradio").themes
     return themes.Base(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
-
-
-def _until_told() -> None:
-    told = threading.Event()
-    before = {
-        number: signal.signal(number, lambda *_: told.set()) for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        told.wait()
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

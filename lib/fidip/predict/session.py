@@ -4,13 +4,13 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from fidip.engine.signals import StopRequest
 from fidip.errors import DataError, Interrupted
 from fidip.predict.follow import Follower, OnlineFilter
 from fidip.predict.frames import Frame, Header, PoseFile
 from fidip.predict.reader import Source, in_background
 from fidip.predict.stream import PoseStream
 from fidip.progress import progress
+from fidip.stopping import StopRequest
 
 
 def predict_source(
