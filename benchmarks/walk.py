@@ -171,7 +171,7 @@ def walk_training() -> Walk:
 
 def walk_video(frames: int) -> Walk:
     """Predict a video; count up to frame ``frames``, or with 0 all of it."""
-    from fidip.predict.stream import PoseStream
+    from fidip.predict.pose_file import PoseStream
 
     write_video(Path("walk.mp4"), body_image())
     walk = Walk(PoseStream.write.__code__ if frames else None, frames or 1)

@@ -26,8 +26,7 @@ from fidip.data.records import (
     read_split,
 )
 from fidip.data.sampler import EpochBatches
-from fidip.domain_gap.extras import require
-from fidip.errors import DataError
+from fidip.errors import DataError, require
 from fidip.evaluation import CocoEvaluator
 from fidip.evaluation.groundtruth import AreaMode
 from fidip.files import fingerprint
@@ -97,7 +96,7 @@ def build_gap_records(settings: Settings) -> list[Record]:
     """
     if not settings.TEST.DOMAIN_GAP:
         return []
-    require("sklearn")
+    require("sklearn", "analysis")
     return build_records(settings, [settings.TEST.DOMAIN_GAP], need_joints=False)
 
 

@@ -1,12 +1,13 @@
-"""Boxes in a picture: the whole of it, around a pose, given by hand."""
+"""Boxes around poses, boxes given by hand, and whose of several boxes is the infant's."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from fidip.errors import ConfigError
-from fidip.geometry import BOX_PADDING, Array
+from fidip.geometry import Array
+from fidip.predict.poses import SUREST, Poses
 
 POSE_PADDING = 1.25  # a person reaches beyond the joints: hands, feet, the top of the head
 # A box around a pose keeps this part of its last size at least, up to so many times what the pose needs:
@@ -14,7 +15,10 @@ SHRINK, LOOSE = 0.8, 3.0  # who is looked at closer
 HOLD, LOOSEST = 0.98, 2.0  # who is followed: nobody shrinks at once, but poses that miss limbs do
 YIELD = 0.25  # share of the way to the middle of its pose that a followed box goes in a frame
 LEAST_SIDE = 16.0  # px
-SUREST = 6  # keypoints that decide whether a person is there: a part of a body may be in view only
+
+RULES = ("all", "largest", "smallest", "region", "track:ID")
+
+Choice = Callable[[Poses], Poses]
 
 
 @dataclass(frozen=True)
@@ -32,18 +36,6 @@ class Candidate:
     box_from: str
     track: int = -1
     turn: float = 0.0
-
-
-def whole_frame(width: int, height: int) -> Array:
-    """The box whose crop just shows a picture of this size, letter-boxed: smaller by what a crop is padded."""
-    extent = np.array([width, height]) / BOX_PADDING
-    low = (np.array([width, height]) - extent) / 2
-    return np.array([*low, *extent])
-
-
-def presence(score: np.ndarray) -> float:
-    """Mean of the ``SUREST`` highest scores (K,): how sure it is that a person is there, though parts may be hidden."""
-    return float(np.sort(score)[-SUREST:].mean()) if len(score) else 0.0
 
 
 def person_box(xy: np.ndarray, score: np.ndarray, threshold: float) -> Array:
@@ -97,33 +89,40 @@ def _padded(joints: np.ndarray) -> Array:
     return np.maximum(np.ptp(joints, axis=0) * POSE_PADDING, LEAST_SIDE)
 
 
-def cut(box: np.ndarray, width: int, height: int) -> Array:
-    """The part of a box (x, y, w, h) that lies in a picture of this size; w or h <= 0: none does."""
-    low = np.maximum(box[:2], 0)
-    high = np.minimum(box[:2] + box[2:], [width, height])
-    return np.array([*low, *(high - low)])
+def choice(rule: str, region: np.ndarray | None = None) -> Choice:
+    """Return the rule as a function from the persons of a frame to those that are kept.
+
+    Args:
+        rule: "all", "largest" or "smallest" (area of the box), "region" (the one whose box lies most in ``region``;
+            nobody outside it) or "track:3" (that identity).
+        region: x, y, w, h, image px.
+
+    Raises:
+        ConfigError: for another rule, and for "region" without a region.
+    """
+    if rule == "all":
+        return lambda poses: poses
+    if rule in ("largest", "smallest"):
+        sign = 1 if rule == "largest" else -1
+        return lambda poses: _best(poses, [sign * float(np.prod(box[2:])) for box in poses.boxes])
+    if rule == "region":
+        if region is None:
+            raise ConfigError("choosing by region needs --region x,y,w,h")
+        return lambda poses: _best(poses, [_within(box, region) for box in poses.boxes], above=0.0)
+    kind, _, number = rule.partition(":")
+    if kind == "track" and number.isdecimal():
+        return lambda poses: poses.take(poses.track == int(number))
+    raise ConfigError(f"unknown choice {rule!r}; choose from {', '.join(RULES)}, e.g. track:0")
 
 
-def overlap(a: np.ndarray, b: np.ndarray) -> Array:
-    """Intersection over union of boxes (x, y, w, h): (N, 4), (M, 4) -> (N, M)."""
-    a, b = np.reshape(a, (-1, 1, 4)).astype(float), np.reshape(b, (1, -1, 4)).astype(float)
-    low = np.maximum(a[..., :2], b[..., :2])
-    high = np.minimum(a[..., :2] + a[..., 2:], b[..., :2] + b[..., 2:])
-    shared = np.clip(high - low, 0, None).prod(axis=-1)
-    return shared / np.maximum(a[..., 2:].prod(-1) + b[..., 2:].prod(-1) - shared, 1e-9)
+def _best(poses: Poses, values: Sequence[float], above: float = -np.inf) -> Poses:
+    """The person of the highest value, the first of equals; nobody whose value is not above ``above``."""
+    best = int(np.argmax(values)) if values else -1
+    return poses.take([best] if values and values[best] > above else [])
 
 
-def parse_box(text: str) -> Array:
-    """Read "x,y,w,h" in image px. Raises ConfigError for anything else, or a box without a size."""
-    try:
-        box = np.array([float(number) for number in text.split(",")])
-    except ValueError:
-        box = np.zeros(0)
-    if box.shape != (4,) or not np.isfinite(box).all() or min(box[2:]) <= 1:
-        raise ConfigError(f"box {text!r} must be x,y,w,h: four numbers in px, w and h above 1")
-    return box
-
-
-def inside(box: Sequence[float] | np.ndarray, width: int, height: int) -> bool:
-    """Whether a box has a part in a picture of this size that can be cropped."""
-    return bool(min(cut(np.asarray(box, dtype=np.float64), width, height)[2:]) > 1)
+def _within(box: np.ndarray, region: np.ndarray) -> float:
+    """Share of a box that lies in the region, 0..1."""
+    low = np.maximum(box[:2], region[:2])
+    high = np.minimum(box[:2] + box[2:], region[:2] + region[2:])
+    return float(np.clip(high - low, 0, None).prod() / max(np.prod(box[2:]), 1e-9))
