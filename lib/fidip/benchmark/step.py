@@ -21,8 +21,7 @@ from fidip.config import Config, read_settings
 from fidip.engine.loop import Stage
 from fidip.environment import provenance, seed_everything
 from fidip.errors import ConfigError, FidipError
-from fidip.models.complexity import meta_copy
-from fidip.models.relu6 import ThriftyReLU6, replace_modules
+from fidip.models.pose import ThriftyReLU6, meta_copy, replace_modules
 from fidip.pixels import normalise
 from fidip.stages import build_accelerator, build_stages
 
