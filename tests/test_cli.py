@@ -198,10 +198,9 @@ def test_choices_and_defaults_are_those_of_the_library():
     from fidip.motion.movement import MovementOptions
     from fidip.packaged import DEFAULT as MODEL
     from fidip.page.analysis import Limits
-    from fidip.predict.boxes import RULES
     from fidip.predict.export import EXPORTS
     from fidip.predict.finder import DEFAULT
-    from fidip.predict.poses import MIN_SCORE
+    from fidip.predict.poses import MIN_SCORE, RULES
     from fidip.predict.smoothing import METHODS
     from fidip.statistics.table import SHOWN
 

@@ -9,8 +9,8 @@ from PIL import Image
 
 from fidip.errors import ConfigError, DataError
 from fidip.geometry import crop_matrix, cut, overlap, parse_box, transform, whole_frame
-from fidip.predict.boxes import choice
 from fidip.predict.follow import Follower, Plan
+from fidip.predict.poses import choice
 from fidip.predict.sources import BoxFile, SourceImage
 from fidip.predict.tracking import PATIENCE
 

@@ -6,7 +6,7 @@ from films import DOTS, INPUT, MAPS, ColourNet, dots, dots_predictor
 
 from fidip.codec import HeatmapCodec
 from fidip.geometry import cut, whole_frame
-from fidip.predict.boxes import followed_box, pose_box
+from fidip.predict.poses import followed_box, pose_box
 from fidip.predict.predictor import LOOKS, Predictor
 
 

@@ -15,11 +15,11 @@ from fidip.environment import choose_device, logger, setup_logging
 from fidip.files import digest, fingerprint, require_writable
 from fidip.motion.movement import MovementOptions, summarise
 from fidip.motion.outputs import NOTICE
-from fidip.predict.boxes import choice
 from fidip.predict.export import EXPORTS
 from fidip.predict.finder import Detector
 from fidip.predict.follow import Follower, Plan, predict_source
 from fidip.predict.pose_file import PoseFile, stream_path
+from fidip.predict.poses import choice
 from fidip.predict.predictor import Predictor, load_named, run_by
 from fidip.predict.smoothing import smooth_file
 from fidip.predict.sources import BoxFile, ImageFiles, Source, find_sources

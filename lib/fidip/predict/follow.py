@@ -10,10 +10,9 @@ from torch import Tensor
 
 from fidip.errors import DataError, Interrupted
 from fidip.geometry import Array, cut, inside, overlap
-from fidip.predict.boxes import Candidate, Choice, choice, followed_box
 from fidip.predict.media import in_background
 from fidip.predict.pose_file import Header, PoseFile, PoseStream
-from fidip.predict.poses import MIN_SCORE, Poses, sureness
+from fidip.predict.poses import MIN_SCORE, Choice, Poses, choice, followed_box, sureness
 from fidip.predict.predictor import Predictor
 from fidip.predict.smoothing import OnlineFilter, Smoothing
 from fidip.predict.sources import BoxFile, Source, SourceImage
@@ -59,6 +58,23 @@ class Plan:
         return not self.moving or self.region is not None
 
 
+@dataclass(frozen=True)
+class Candidate:
+    """A place to look for a person.
+
+    Attributes:
+        box: x, y, w, h, image px.
+        box_from: "given", "detector", "track", "previous" or "frame".
+        track: whose box it is; -1: nobody's yet.
+        turn: degrees by which the crop is turned, as in ``fidip.geometry.similarity``.
+    """
+
+    box: Array
+    box_from: str
+    track: int = -1
+    turn: float = 0.0
+
+
 @dataclass
 class Waiting:
     """An image with the places to look at in it; ``search``: no place is known, the person is searched for."""
@@ -73,7 +89,7 @@ class Follower:
     """Turns images into frames.
 
     Attributes:
-        choose: whom to keep, see ``fidip.predict.boxes.choice``.
+        choose: whom to keep, see ``fidip.predict.poses.choice``.
         others: frames, of those that were searched, in which further persons seem to be in view.
     """
 

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import av
 import numpy as np
 from PIL import Image
 
-from fidip.errors import DataError, require
+from fidip.errors import DataError
 from fidip.pixels import read_rgb
 
 T = TypeVar("T")
@@ -156,15 +157,15 @@ class _Decoder:
     """Iterates over (time in s, frame) of the first video stream. damaged: packets that could not be decoded."""
 
     def __init__(self, path: Path) -> None:
-        self.av, self.path, self.damaged = require("av", "media"), path, 0
+        self.path, self.damaged = path, 0
 
     def open(self) -> Any:
         if not self.path.is_file():
             raise DataError(f"video {self.path} does not exist; check the path")
         try:
             # a playlist could name other files and addresses: none but this file is opened
-            return self.av.open(f"file:{self.path}", options={"protocol_whitelist": "file"})
-        except (self.av.FFmpegError, OSError, ValueError) as error:
+            return av.open(f"file:{self.path}", options={"protocol_whitelist": "file"})
+        except (av.FFmpegError, OSError, ValueError) as error:
             raise DataError(
                 f"{self.path} is not a readable picture or video ({_reason(error)}); convert or copy it again"
             ) from error
@@ -200,9 +201,9 @@ class _Decoder:
         while True:
             try:
                 frames = next(packets).decode()
-            except (StopIteration, self.av.error.EOFError):
+            except (StopIteration, av.error.EOFError):
                 return
-            except self.av.FFmpegError:
+            except av.FFmpegError:
                 self.damaged += 1
                 if self.damaged > 1000:  # a source that only gives errors must not hold us for ever
                     return

@@ -27,9 +27,8 @@ from fidip.geometry import clip_box, crop_matrix, cut, inside, whole_frame
 from fidip.inference import Estimator
 from fidip.models import PoseNet, load_weights, network_class
 from fidip.packaged import DEFAULT, find_weights, packaged_models
-from fidip.predict.boxes import person_box, pose_box
 from fidip.predict.finder import Finder
-from fidip.predict.poses import MIN_SCORE, Poses, presence, sureness
+from fidip.predict.poses import MIN_SCORE, Poses, person_box, pose_box, presence, sureness
 from fidip.skeleton import COCO17, Skeleton, find_skeleton
 
 # what of a config, besides the weights, changes the joints that are predicted

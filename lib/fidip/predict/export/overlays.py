@@ -7,10 +7,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import cv2
 import numpy as np
 
-from fidip.errors import ConfigError, DataError, require
+from fidip.errors import ConfigError, DataError
 from fidip.files import atomic_path
 from fidip.predict.export.face import FaceBlur
 from fidip.predict.media import in_background, read_image, read_video
@@ -107,7 +108,7 @@ def write_video(
     """Write NAME.overlay.mp4: H.264, yuv420p, the source's own times, upright, without sound.
 
     An odd width or height is made even by repeating the last column or row. blur_faces: see ``FaceBlur``.
-    Raises ConfigError without PyAV, DataError for a source that is missing, unreadable or another one, and for
+    Raises DataError for a source that is missing, unreadable or another one, and for
     unrelated pictures.
     """
     if not poses.header.rate:
@@ -126,10 +127,10 @@ def write_video(
 def encode(path: Path, frames: Iterable[tuple[float, np.ndarray]], rate: float) -> None:
     """Write times in s and RGB uint8 (H, W, 3) as H.264 in an MP4, whole or not at all. rate: frames/s, nominal.
 
-    Raises ConfigError without PyAV, DataError when there is no frame.
+    Raises DataError when there is no frame.
     """
-    av, stream = require("av", "media"), None
-    with atomic_path(path) as temporary, _opened(av, temporary) as container:
+    stream = None
+    with atomic_path(path) as temporary, _opened(temporary) as container:
         for time, image in frames:
             image = _even(image)
             if stream is None:
@@ -143,7 +144,7 @@ def encode(path: Path, frames: Iterable[tuple[float, np.ndarray]], rate: float) 
         container.mux(stream.encode())
 
 
-def _opened(av: Any, path: Path) -> Any:
+def _opened(path: Path) -> Any:
     return av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"})
 
 
