@@ -52,7 +52,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def labelled(predictor: Predictor, records: Sequence[Record]) -> list[np.ndarray | None]:
     """Keypoints (K, 2) of each frame from its labelled box, image px."""
-    return [predictor(read_rgb(record.image), [record.box]).keypoints[0] for record in records]
+    return [predictor(read_rgb(record.image), [record.box.tolist()]).keypoints[0] for record in records]
 
 
 def followed(predictor: Predictor, records: Sequence[Record]) -> list[np.ndarray | None]:

@@ -150,7 +150,7 @@ class PoseFile:
 
 
 def _frame(record: dict[str, Any], skeleton: Skeleton) -> Poses:
-    persons, joints = record["persons"], skeleton.num_joints
+    persons, joints = record["persons"], len(skeleton.names)
     if not persons:
         return Poses.nobody(skeleton, index=record["index"], time=record["time"], name=record["name"])
     filled = np.zeros((len(persons), joints), dtype=bool)
@@ -308,7 +308,7 @@ def read_recording(poses: PoseFile) -> Recording:
 
 
 def _dense(identity: int, places: list[int], numbers: array, skeleton: Skeleton) -> Track:
-    rows, joints = np.array(places) - places[0], skeleton.num_joints
+    rows, joints = np.array(places) - places[0], len(skeleton.names)
     table = np.zeros((rows[-1] + 1, 4 * joints + 4))
     table[rows] = np.frombuffer(numbers).reshape(len(rows), -1)
     present = np.zeros(len(table), dtype=bool)

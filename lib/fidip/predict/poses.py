@@ -76,7 +76,7 @@ class Poses:
     @classmethod
     def nobody(cls, skeleton: Skeleton, **frame: Any) -> "Poses":
         """Make Poses of no person; ``frame``: index, time, name."""
-        joints = skeleton.num_joints
+        joints = len(skeleton.names)
         return cls(np.zeros((0, joints, 2)), np.zeros((0, joints)), np.zeros((0, 4)), skeleton, **frame)
 
     @property

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fidip.build import build_codec, build_estimator, build_model, image_size
+from fidip.build import build_codec, build_model
 from fidip.codec import HeatmapCodec
 from fidip.config import Config, load_settings, read_settings, result_keys
 from fidip.deploy import onnx, openvino
@@ -57,6 +57,7 @@ class Predictor:
         name: what identifies network and weights in the files that are written.
         kind: class of the network, which knows what its scores mean.
         title: name and licence of the network, for people.
+        precision: fp32, bf16 or fp16 of the forward pass.
     """
 
     def __init__(
@@ -72,10 +73,11 @@ class Predictor:
         name: str = "",
         kind: type[PoseNet] = PoseNet,
         title: str = "",
+        precision: str = "fp32",
     ) -> None:
         self.skeleton, self.size, self.batch, self.name = skeleton, size, batch, name
         self.kind, self.title = kind, title
-        self.estimator = Estimator(net, codec, size, skeleton, torch.device(device), flip, rgb)
+        self.estimator = Estimator(net, codec, size, skeleton, torch.device(device), flip, rgb, precision)
 
     @cached_property
     def finder(self) -> Finder | None:
@@ -125,13 +127,20 @@ class Predictor:
         keys = {
             key: value for key, value in result_keys(settings, testing=True).items() if key.startswith(_KEYS)
         }
-        size, skeleton = image_size(settings), find_skeleton(settings.DATASET.SKELETON)
-        name = fingerprint([keys, weights, flip])
-        kind = network_class(settings.MODEL.NAME)
-        predictor = cls(net, build_codec(settings), size, skeleton, chosen, flip, True, batch, name, kind)
-        predictor.estimator = build_estimator(settings, net, chosen)
-        predictor.estimator.flip = flip
-        return predictor
+        width, height = settings.MODEL.IMAGE_SIZE
+        return cls(
+            net,
+            build_codec(settings),
+            (width, height),
+            find_skeleton(settings.DATASET.SKELETON),
+            chosen,
+            flip,
+            settings.DATASET.COLOR_RGB,
+            batch,
+            name=fingerprint([keys, weights, flip]),
+            kind=network_class(settings.MODEL.NAME),
+            precision=settings.PRECISION,
+        )
 
     def accelerate(self) -> None:
         """Let OpenVINO run a network of PyTorch on the CPU: about twice as fast, the same keypoints.
@@ -208,7 +217,7 @@ class Predictor:
 
     def joints(self, crops: Sequence[tuple[Tensor, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
         """Joints of N crops of ``crop``: xy (N, K, 2) image px and score (N, K), 0..1."""
-        count = self.skeleton.num_joints
+        count = len(self.skeleton.names)
         all_xy, all_scores = [np.zeros((0, count, 2))], [np.zeros((0, count))]
         for start in range(0, len(crops), self.batch):
             part = crops[start : start + self.batch]
