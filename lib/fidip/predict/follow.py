@@ -34,8 +34,8 @@ class Plan:
     """Where to look for persons, in the order of trust.
 
     given: boxes by frame. region: the same box in every frame. start: boxes of the first frame, and of every
-    picture. detect: a detector, asked every ``detect_every`` frames (0: only at the start and when somebody is
-    lost). moving: pictures follow one another, so that the last pose shows where to look next. threshold:
+    image. detect: a detector, asked every ``detect_every`` frames (0: only at the start and when somebody is
+    lost). moving: images follow one another, so that the last pose shows where to look next. threshold:
     least score of a joint that shapes a box.
     """
 

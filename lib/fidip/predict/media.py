@@ -35,19 +35,19 @@ _ORIENTATION = 0x0112  # EXIF tag; 5 to 8 swap width and height
 
 
 def is_image(path: Path) -> bool:
-    """Whether the file's name is that of a picture."""
+    """Whether the file's name is that of an image."""
     return path.suffix.lower() in SUFFIXES
 
 
 def images_in(folder: Path) -> list[Path]:
-    """The pictures directly in a folder, by name."""
+    """The images directly in a folder, by name."""
     return sorted(path for path in folder.iterdir() if is_image(path) and path.is_file())
 
 
 def check_image(path: Path) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Read a picture's header: its size (width, height) px as stored, and as shown after its EXIF turn.
+    """Read an image's header: its size (width, height) px as stored, and as shown after its EXIF turn.
 
-    Raises DataError for a file that is missing, is no picture, or claims more than ``MAX_PIXELS``.
+    Raises DataError for a file that is missing, is no image, or claims more than ``MAX_PIXELS``.
     """
     try:
         with warnings.catch_warnings():
@@ -76,7 +76,7 @@ def _too_large(path: Path, what: str) -> str:
 
 
 def check_images(paths: Iterable[Path], skip_bad: bool = False) -> tuple[list[Path], list[str]]:
-    """The pictures with a sound header, and what is wrong with the others.
+    """The images with a sound header, and what is wrong with the others.
 
     Raises one DataError that names the first few, unless ``skip_bad``.
     """
@@ -171,7 +171,7 @@ class _Decoder:
             ) from error
 
     def stream(self, container: Any) -> Any:
-        """The first stream of moving pictures. Raises DataError when there is none."""
+        """The first video stream. Raises DataError when there is none."""
         found = [s for s in container.streams.video if not int(s.disposition) & COVER]
         if not found:
             raise DataError(

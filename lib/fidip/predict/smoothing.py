@@ -46,7 +46,7 @@ def smooth_file(poses: PoseFile, out: Path, method: str = "savgol", **options: f
 
     method: "savgol" (offline: local polynomials on the frames' own times, short gaps filled, long gaps emptied)
     or "one-euro" (as online: no look ahead, nothing filled). options: those of ``Smoothing``.
-    Raises ConfigError for an unknown method or option, DataError for pictures or times that do not increase.
+    Raises ConfigError for an unknown method or option, DataError for images or times that do not increase.
     """
     if method not in METHODS:
         raise ConfigError(f"unknown smoothing {method!r}; choose from {', '.join(sorted(METHODS))}")

@@ -32,7 +32,7 @@ REMEDY = "give a COCO JSON (images, annotations with bbox) or a list of results 
 
 
 def name_key(names: Iterable[str]) -> Callable[[str], str]:
-    """What a picture is known by: its file name, without folders where no other of ``names`` ends alike."""
+    """What an image is known by: its file name, without folders where no other of ``names`` ends alike."""
     count = Counter(PurePosixPath(name).name for name in names)
 
     def key(name: str) -> str:
@@ -45,7 +45,7 @@ def name_key(names: Iterable[str]) -> Callable[[str], str]:
 class BoxFile:
     """Boxes of a COCO JSON, or of a list of results as detectors write them.
 
-    A picture is known by its ``file_name``, the frame of a video by the image's ``frame_index`` or else its id,
+    An image is known by its ``file_name``, the frame of a video by the image's ``frame_index`` or else its id,
     counted from 0. Crowds are left out. Raises DataError that names the faulty records.
     """
 
@@ -70,14 +70,14 @@ class BoxFile:
         raise_faults(f"box file {path}", faults, REMEDY)
 
     def of(self, name: str, index: int) -> list[Array] | None:
-        """Boxes (x, y, w, h) image px of the picture ``name``, or of frame ``index`` when it has no name.
+        """Boxes (x, y, w, h) image px of the image ``name``, or of frame ``index`` when it has no name.
 
         None: the file does not know it; an empty list: nobody is there.
         """
         return self._boxes.get(self._key(name) if name else str(index))
 
     def turned(self, path: Path, name: str) -> bool:
-        """Whether the boxes refer to the picture as its EXIF flag turns it: told by the size that is stated.
+        """Whether the boxes refer to the image as its EXIF flag turns it: told by the size that is stated.
 
         COCO's boxes refer to the stored pixels, so that is what is taken when both or none fit.
         """
@@ -88,7 +88,7 @@ class BoxFile:
         return size == shown and size != stored
 
     def names(self) -> list[str]:
-        """File names of the pictures, in the order of the file."""
+        """File names of the images, in the order of the file."""
         return [image["file_name"] for image in self.images if "file_name" in image]
 
     def _index_images(self) -> dict[Any, list[str]]:
@@ -124,7 +124,7 @@ class BoxFile:
 
 @dataclass(frozen=True)
 class SourceImage:
-    """One picture of a source. index from 0. time in s. name: file name, "" in videos. rgb: uint8 (H, W, 3)."""
+    """One image of a source. index from 0. time in s. name: file name, "" in videos. rgb: uint8 (H, W, 3)."""
 
     index: int
     time: float
@@ -133,9 +133,9 @@ class SourceImage:
 
 
 class ImageFiles:
-    """SourceImage files. rate: frames/s of pictures that are the frames of one video, 0 for unrelated ones.
+    """Image files. rate: frames/s of images that are the frames of one video, 0 for unrelated ones.
 
-    turn: whether a picture is turned by its EXIF flag. listed: the COCO JSON that named
+    turn: whether an image is turned by its EXIF flag. listed: the COCO JSON that named
     them. Frames bear the file's name relative to ``folder``.
     """
 
@@ -166,7 +166,7 @@ class ImageFiles:
         return file.relative_to(self.folder).as_posix() if file.is_relative_to(self.folder) else str(file)
 
     def read(self, start: int = 0) -> Iterator[SourceImage]:
-        """Yield the pictures from number ``start`` on. Raises DataError for one that cannot be decoded."""
+        """Yield the images from number ``start`` on. Raises DataError for one that cannot be decoded."""
         for index in range(start, self.count):
             file = self.files[index]
             rgb = read_image(file, self.turn(file))
@@ -237,10 +237,10 @@ def find_sources(
 ) -> list[Source]:
     """The sources that are named; every one is opened, so that faults are found before the work.
 
-    names: pictures, folders of pictures, patterns, videos, COCO JSONs beside their pictures, or the number of a
-    camera. Pictures named together make one source, each video one of its own. boxes: says which way round a
-    picture is labelled. rate: frames/s of pictures that are one video's frames. skip_bad: leave unreadable
-    pictures out with a warning. Raises DataError that names what is missing or unreadable.
+    names: images, folders of images, patterns, videos, COCO JSONs beside their images, or the number of a
+    camera. Images named together make one source, each video one of its own. boxes: says which way round an
+    image is labelled. rate: frames/s of images that are one video's frames. skip_bad: leave unreadable
+    images out with a warning. Raises DataError that names what is missing or unreadable.
     """
     files = [Path(name) for name in names if Path(name).is_file() and not _is_json(Path(name))]
     if len(names) == 1 or not files:
@@ -278,12 +278,12 @@ def _find(what: str, boxes: BoxFile | None, rate: float, skip_bad: bool) -> list
 
 
 def _group(files: Sequence[Path], boxes: BoxFile | None, rate: float, skip_bad: bool) -> list[Source]:
-    pictures = [file for file in files if is_image(file)]
-    sources: list[Source] = [Video(file) for file in files if file not in pictures]
-    if pictures:
-        folder = Path(os.path.commonpath([file.parent for file in pictures]))
+    images = [file for file in files if is_image(file)]
+    sources: list[Source] = [Video(file) for file in files if file not in images]
+    if images:
+        folder = Path(os.path.commonpath([file.parent for file in images]))
         name = folder.resolve().name or "pictures"
-        sources.append(_images(name, folder, pictures, folder, boxes, rate, skip_bad))
+        sources.append(_images(name, folder, images, folder, boxes, rate, skip_bad))
     return sources
 
 

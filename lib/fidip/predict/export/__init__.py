@@ -8,7 +8,7 @@ from fidip.registry import Registry
 __all__ = ["EXPORTS"]
 
 # name -> (poses: PoseFile, source: Path | None, out: Path, **options) -> the files written, list[Path]
-# source: what the poses were found in, a video, a picture or a folder; out: the folder to write into
+# source: what the poses were found in, a video, an image or a folder; out: the folder to write into
 EXPORTS = Registry("export")
 EXPORTS.update(
     coco=write_coco,

@@ -29,7 +29,7 @@ def write_coco(
     Image ids are the frames' indices; with ``annotations``, the ids that this COCO JSON gives to their file
     names. A joint that was not seen is (0, 0, 0). score: mean of the joints that were. The result also has
     track_id, time_s and filled, the indices of joints that were put in, which other readers pass over.
-    Raises DataError for a picture that ``annotations`` do not have.
+    Raises DataError for an image that ``annotations`` do not have.
     """
     skeleton = skeleton or poses.skeleton
     image_id = _ids(poses, annotations)
@@ -131,7 +131,7 @@ def write_sleap(
 ) -> list[Path]:
     """Write NAME.slp: predicted instances with tracks; joints without a place are missing.
 
-    The video, or list of pictures, is named, not embedded, and looked for at ``source``. The whole recording is
+    The video, or list of images, is named, not embedded, and looked for at ``source``. The whole recording is
     built up in memory, about 10 KB a frame and person. A joint that was put in by gap filling keeps the network's
     score. Raises ConfigError without sleap-io.
     """

@@ -22,7 +22,7 @@ class FaceBlur:
     joints: K names, those with one of ``FACE`` in them bound the face. A face is blurred around its joints
     wherever the network put them, however unsure. Where it is unsure, the region of the frame before is blurred
     too; where a person or all its face joints are missing, the last known region, widened; and when no
-    region was ever known, the person's whole box, or the whole picture.
+    region was ever known, the person's whole box, or the whole image.
     """
 
     joints: tuple[str, ...]
@@ -110,7 +110,7 @@ def blur(image: np.ndarray, regions: list[Region] | None) -> np.ndarray:
     if regions is None:
         regions = [_corners(np.array([0, 0, width - 1, height - 1]))]
     for region in regions:
-        # far outside the picture OpenCV's drawing overflows
+        # far outside the image OpenCV's drawing overflows
         corners = np.clip(region, -4 * max(width, height), 4 * max(width, height))
         low = np.clip(np.floor(corners.min(axis=0)).astype(int), 0, (width, height))
         high = np.clip(np.ceil(corners.max(axis=0)).astype(int) + 1, 0, (width, height))

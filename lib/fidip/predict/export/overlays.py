@@ -70,7 +70,7 @@ def write_images(
     for frame, image in shown_frames(poses, source):
         # asked for every frame: it remembers where faces were
         hidden = blurred(image, frame) if blur_faces else image
-        if unrelated:  # then pictures tell nothing about each other
+        if unrelated:  # then images tell nothing about each other
             blurred = FaceBlur(poses.header.joints)
         if frame.index % every:
             continue
@@ -93,7 +93,7 @@ def _name(frame: Poses, kind: str) -> Path:
         return Path(f"{frame.index:06d}.{kind}")
     path = Path(frame.name)
     if path.is_absolute() or ".." in path.parts:
-        path = Path(path.name)  # a file of poses must not choose where pictures go
+        path = Path(path.name)  # a file of poses must not choose where images go
     return path.with_suffix(f".{kind}")
 
 
@@ -109,7 +109,7 @@ def write_video(
 
     An odd width or height is made even by repeating the last column or row. blur_faces: see ``FaceBlur``.
     Raises DataError for a source that is missing, unreadable or another one, and for
-    unrelated pictures.
+    unrelated images.
     """
     if not poses.header.rate:
         raise DataError(f"{poses.path}: unrelated pictures make no video; export pictures instead")
@@ -135,10 +135,10 @@ def encode(path: Path, frames: Iterable[tuple[float, np.ndarray]], rate: float) 
             image = _even(image)
             if stream is None:
                 stream = _stream(container, image.shape, rate)
-            picture = av.VideoFrame.from_ndarray(image, format="rgb24")
-            picture = picture.reformat(format="yuv420p", dst_colorspace="ITU709")
-            picture.pts, picture.time_base = round(time * CLOCK), Fraction(1, CLOCK)
-            container.mux(stream.encode(picture))
+            shown = av.VideoFrame.from_ndarray(image, format="rgb24")
+            shown = shown.reformat(format="yuv420p", dst_colorspace="ITU709")
+            shown.pts, shown.time_base = round(time * CLOCK), Fraction(1, CLOCK)
+            container.mux(stream.encode(shown))
         if stream is None:
             raise DataError(f"{path}: there is no frame to write")
         container.mux(stream.encode())
@@ -161,7 +161,7 @@ def _stream(container: Any, shape: tuple[int, ...], rate: float) -> Any:
 
 
 def _even(image: np.ndarray) -> np.ndarray:
-    """4:2:0 pictures have even sides."""
+    """4:2:0 images have even sides."""
     height, width = image.shape[:2]
     if height % 2 or width % 2:
         return cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
@@ -171,8 +171,8 @@ def _even(image: np.ndarray) -> np.ndarray:
 def shown_frames(poses: PoseFile, source: Path | None) -> Iterator[Shown]:
     """Yield every frame with its image, RGB uint8 (H, W, 3) as shown; of videos also frames without poses.
 
-    source: the video, the picture, or the folder that picture names are relative to. Raises DataError without
-    a source, for pictures of another size or times than the poses', and for what cannot be read.
+    source: the video, the image, or the folder that image names are relative to. Raises DataError without
+    a source, for images of another size or times than the poses', and for what cannot be read.
     """
     if source is None or not source.exists():
         where = "give the video or pictures" if source is None else f"{source} does not exist; give them"

@@ -49,7 +49,7 @@ def rows(frame: Poses, min_score: float = MIN_SCORE) -> Iterator[Row]:
 
 
 def write_csv(poses: PoseFile, source: Path | None, out: Path, min_score: float = MIN_SCORE) -> list[Path]:
-    """Write NAME.csv with ``COLUMNS``; of pictures also their file name, last. Truths are 0 and 1."""
+    """Write NAME.csv with ``COLUMNS``; of images also their file name, last. Truths are 0 and 1."""
     path, with_name = out / f"{poses.stem}.csv", poses.of_images()
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
