@@ -45,4 +45,4 @@ def require(module: str, extra: str = "", remedy: str = "") -> Any:
     except ImportError as error:
         package = module.partition(".")[0]
         remedy = remedy or f"pip install 'fidip[{extra}]'"
-        raise ConfigError(f"{package} is needed here and cannot be imported: {remedy}") from error
+        raise ConfigError(f"this needs {package}, which cannot be imported: {remedy}") from error
