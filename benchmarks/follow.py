@@ -18,9 +18,8 @@ from fidip.cli import exit_on_error
 from fidip.data.records import Record, find_split, load_records, read_split
 from fidip.pixels import read_rgb
 from fidip.predict.follow import Follower, Plan
-from fidip.predict.load import load
-from fidip.predict.predictor import Predictor
-from fidip.predict.reader import Picture
+from fidip.predict.predictor import Predictor, load
+from fidip.predict.sources import SourceImage
 from fidip.skeleton import COCO17
 
 RATE = 15.0  # frames/s
@@ -53,19 +52,19 @@ def main(argv: list[str] | None = None) -> int:
 
 def labelled(predictor: Predictor, records: Sequence[Record]) -> list[np.ndarray | None]:
     """Keypoints (K, 2) of each frame from its labelled box, image px."""
-    return [predictor(read_rgb(record.image), [record.box]).keypoints[0] for record in records]
+    return [predictor(read_rgb(record.image), [record.box.tolist()]).keypoints[0] for record in records]
 
 
 def followed(predictor: Predictor, records: Sequence[Record]) -> list[np.ndarray | None]:
     """Keypoints (K, 2) of each frame as `fidip predict` finds and follows them; None where nobody was found."""
-    frames = Follower(predictor, Plan(moving=True)).run(pictures(records))
-    return [frame.persons[0].xy if frame.persons else None for frame in frames]
+    frames = Follower(predictor, Plan(moving=True)).run(images(records))
+    return [frame.keypoints[0] if len(frame) else None for frame in frames]
 
 
-def pictures(records: Sequence[Record]) -> Iterator[Picture]:
+def images(records: Sequence[Record]) -> Iterator[SourceImage]:
     """Yield the frames as a video reader does."""
     for index, record in enumerate(records):
-        yield Picture(index, index / RATE, "", read_rgb(record.image))
+        yield SourceImage(index, index / RATE, "", read_rgb(record.image))
 
 
 def measure(records: Sequence[Record], found: Sequence[np.ndarray | None]) -> tuple[float, float, int]:

@@ -8,6 +8,7 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,9 @@ from fidip.data.records import Record, find_split, load_records, read_split
 from fidip.evaluation import CocoEvaluator
 from fidip.evaluation.nms import joint_terms
 from fidip.pixels import read_rgb
-from fidip.predict.images import pictures_in
-from fidip.predict.load import load
-from fidip.predict.predictor import Look, Predictor
+from fidip.predict.media import images_in
+from fidip.predict.poses import Poses
+from fidip.predict.predictor import Predictor, load
 from fidip.progress import progress
 from fidip.skeleton import COCO17
 
@@ -60,14 +61,14 @@ def main(argv: list[str] | None = None) -> int:
                 f"{label:24}" + row(content, records, looks, predictor) + f"{1e3 * seconds:5.0f}\n"
             )
     if arguments.empty is not None:
-        images = pictures_in(arguments.empty)
+        images = images_in(arguments.empty)
         found = sum(len(predictor(read_rgb(path))) for path in progress(images, len(images), "empty"))
         share = 100 * (1 - found / len(images))
         sys.stdout.write(f"images without a person: no pose in {share:.1f} % of {len(images)}\n")
     return 0
 
 
-def look_at(predictor: Predictor, record: Record, turn: int, search: bool) -> Look:
+def look_at(predictor: Predictor, record: Record, turn: int, search: bool) -> Poses:
     """Look at a record's image, turned by ``turn`` quarters; the pose comes back in the image as it was."""
     image = read_rgb(record.image)
     height, width = image.shape[:2]
@@ -77,8 +78,8 @@ def look_at(predictor: Predictor, record: Record, turn: int, search: bool) -> Lo
     else:
         box = turn_box(record.box, turn, width, height)
         xy, score = predictor.joints([predictor.crop(turned, box)])
-        look = Look(box, 0.0, xy[0], score[0])
-    return Look(look.box, look.turn, turn_back(look.xy, turn, width, height), look.score, look.others)
+        look = predictor.pose(box, 0.0, xy[0], score[0])
+    return replace(look, keypoints=turn_back(look.keypoints[0], turn, width, height)[None])
 
 
 def turn_back(xy: np.ndarray, turn: int, width: int, height: int) -> np.ndarray:
@@ -102,26 +103,28 @@ def turn_box(box: np.ndarray, turn: int, width: int, height: int) -> np.ndarray:
     return np.array(corners[turn])
 
 
-def row(content: dict, records: Sequence[Record], looks: Sequence[Look], predictor: Predictor) -> str:
+def row(content: dict, records: Sequence[Record], looks: Sequence[Poses], predictor: Predictor) -> str:
     """Scores in percent, share of images where nobody was found, share where something else was."""
     evaluator = CocoEvaluator(content, area="bbox", in_vis_thre=0.0)
     evaluator.add(
         [record.image_id for record in records],
-        np.stack([look.xy for look in looks]),
-        np.stack([look.score for look in looks]),
+        np.concatenate([look.keypoints for look in looks]),
+        np.concatenate([look.scores for look in looks]),
     )
     metrics = evaluator.summarize()
-    missed = np.mean([not predictor.found(look.score, look.turn) for look in looks])
+    missed = np.mean([not predictor.found(look.scores[0], look.turn[0]) for look in looks])
     wrong = np.mean([oks(record, look) < WRONG for record, look in zip(records, looks, strict=True)])
     numbers = "".join(f"{100 * (metrics[name] or 0):7.1f}" for name in SHOWN)
     return f"{numbers} {100 * missed:7.1f}% {100 * wrong:5.1f}%"
 
 
-def oks(record: Record, look: Look) -> float:
+def oks(record: Record, look: Poses) -> float:
     """Similarity of a pose to the labels, over the labelled keypoints; area: that of the box."""
     labelled = record.keypoints[:, 2] > 0
     area = float(record.box[2] * record.box[3])
-    return float(joint_terms(look.xy, record.keypoints[:, :2], area, COCO17.sigmas)[labelled].mean())
+    return float(
+        joint_terms(look.keypoints[0], record.keypoints[:, :2], area, COCO17.sigmas)[labelled].mean()
+    )
 
 
 if __name__ == "__main__":

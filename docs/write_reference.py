@@ -6,7 +6,7 @@ Example: python docs/write_reference.py
 from pathlib import Path
 
 from fidip.config import KEYS
-from fidip.config.keys import KeyFacts
+from fidip.config.load import KeyFacts
 
 PAGE = Path(__file__).parent / "configuration.md"
 HEAD = """# Configuration keys

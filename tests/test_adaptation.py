@@ -85,7 +85,7 @@ def test_coral_is_the_distance_of_covariances():
 def test_matching_descends_on_the_distance_and_no_further():
     net, batch = TinyNet(), batch_of()
     task = MatchedPoseTask(net, coral, Strength(0.7)).train()
-    losses = task(batch)
+    losses = task(batch, 0.0).losses
     features, heatmaps = copy.deepcopy(net).train()(batch["image"])
     means, synthetic = features.mean(dim=(2, 3)), batch["synthetic"] > 0.5
     torch.testing.assert_close(losses["pose"], joints_mse(heatmaps, batch["target"], batch["weight"]))
@@ -97,10 +97,12 @@ def test_matching_descends_on_the_distance_and_no_further():
 @pytest.mark.parametrize("synthetic", [0.0, 1.0])
 def test_a_batch_of_one_domain_adapts_nothing(synthetic):
     batch = batch_of() | {"synthetic": torch.full((8,), synthetic)}
-    assert MatchedPoseTask(TinyNet(), mmd, Strength(1.0)).train()(batch)["domain"].item() == 0
+    assert MatchedPoseTask(TinyNet(), mmd, Strength(1.0)).train()(batch, 0.0).losses["domain"].item() == 0
     net = TinyNet()
     teacher = AveragedModel(copy.deepcopy(net), multi_avg_fn=warming_average(0.9), use_buffers=True)
-    consistency = MeanTeacherTask(net, teacher, Strength(1.0)).train()(batch)["consistency"].item()
+    consistency = (
+        MeanTeacherTask(net, teacher, Strength(1.0)).train()(batch, 0.0).losses["consistency"].item()
+    )
     assert (consistency == 0) == (synthetic == 1.0)
 
 
@@ -127,7 +129,9 @@ def test_conditioned_adaptation_reverses_the_gradient():
 
     net, batch = TinyNet(), batch_of()
     forward = copy.deepcopy(net)
-    AdaptivePoseTask(net, Sum(), Strength(0.5), features_at_joints).train()(batch)["domain"].backward()
+    AdaptivePoseTask(net, Sum(), Strength(0.5), features_at_joints).train()(batch, 0.0).losses[
+        "domain"
+    ].backward()
     features, heatmaps = forward.train()(batch["image"])
     logits = features_at_joints(features, heatmaps).flatten(1).sum(dim=1)
     torch.nn.functional.binary_cross_entropy_with_logits(logits, batch["synthetic"]).backward()
@@ -152,7 +156,7 @@ def test_the_teacher_is_the_running_mean_and_never_learns():
     for seed in range(4):
         twin.update_parameters(net)
         optimizer.zero_grad()
-        losses = task.train()(batch_of(seed=seed))
+        losses = task.train()(batch_of(seed=seed), 0.0).losses
         sum(losses.values()).backward()
         optimizer.step()
         assert losses["consistency"].item() > 0
@@ -166,7 +170,7 @@ def test_consistency_needs_no_labels():
     teacher = AveragedModel(copy.deepcopy(net), multi_avg_fn=warming_average(0.9), use_buffers=True)
     batch = batch_of()
     batch["weight"] = torch.zeros_like(batch["weight"])
-    losses = MeanTeacherTask(net, teacher, Strength(1.0)).train()(batch)
+    losses = MeanTeacherTask(net, teacher, Strength(1.0)).train()(batch, 0.0).losses
     assert losses["pose"].item() == 0
     losses["consistency"].backward()
     assert net.head.weight.grad.abs().sum() > 0
@@ -174,12 +178,12 @@ def test_consistency_needs_no_labels():
 
 def test_without_adaptation_the_second_net_changes_nothing():
     """All kinds begin with the loss of plain training."""
-    batch, expected = batch_of(), PoseTask(TinyNet()).train()(batch_of())["pose"]
+    batch, expected = batch_of(), PoseTask(TinyNet()).train()(batch_of(), 0.0).losses["pose"]
     for task in (
         AdaptivePoseTask(TinyNet(), small_classifier(), Strength(0.1)),
         MatchedPoseTask(TinyNet(), mmd, Strength(0.1)),
     ):
-        assert torch.equal(task.train()(batch)["pose"], expected)
+        assert torch.equal(task.train()(batch, 0.0).losses["pose"], expected)
 
 
 @pytest.mark.parametrize("method", ["cdan", "mmd", "coral", "mean_teacher"])

@@ -85,7 +85,7 @@ def test_one_pass_with_reversal_has_the_gradients_of_both_stages(tiny):
     batch = batch_of(8)
     stage2, stage1, figures = publish(model, classifier, batch)
     pose_only, _, _ = publish(model, classifier, batch, weight=0.0)
-    losses = AdaptivePoseTask(model, classifier, Strength(LAMBDA)).train()(batch)
+    losses = AdaptivePoseTask(model, classifier, Strength(LAMBDA)).train()(batch, 0.0).losses
     sum(losses.values()).backward()
     assert_same_gradients(model, stage2, 1e-5)
     assert_same_gradients(classifier, stage1, 1e-5)

@@ -199,7 +199,7 @@ def test_a_picture_that_finds_no_space_ends_the_training_with_one_line(tmp_path,
     def full(*arguments):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("fidip.engine.grid.BatchGrid.__call__", full)
+    monkeypatch.setattr("fidip.engine.observe.BatchGrid.__call__", full)
     with pytest.raises(SystemExit) as stop:
         exit_on_error(lambda: train_main(["--cfg", "tiny.yaml", "DEBUG.DEBUG", "True"]))
     assert stop.value.code == 2

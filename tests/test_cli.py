@@ -192,18 +192,16 @@ def test_choices_and_defaults_are_those_of_the_library():
     from fidip.data.adult import MIN_JOINTS
     from fidip.data.pretrain_set import PUBLISHED_REAL, PUBLISHED_SYNTHETIC
     from fidip.data.syrip import DEFAULT_LIMIT, GIGABYTE
-    from fidip.deploy.backends import NAMES
-    from fidip.deploy.model_files import FORMATS
+    from fidip.deploy.model_files import FORMATS, NAMES
     from fidip.domain_gap import EMBEDDINGS, POOLS, GapOptions
     from fidip.labels import LOCAL_FILES
     from fidip.motion.movement import MovementOptions
     from fidip.packaged import DEFAULT as MODEL
     from fidip.page.analysis import Limits
-    from fidip.predict.detector import DEFAULT
     from fidip.predict.export import EXPORTS
-    from fidip.predict.select import RULES
+    from fidip.predict.finder import DEFAULT
+    from fidip.predict.poses import MIN_SCORE, RULES
     from fidip.predict.smoothing import METHODS
-    from fidip.predict.tracks import MIN_SCORE
     from fidip.statistics.table import SHOWN
 
     assert tuple(sorted(EXPORTS)) == predict.EXPORTS and ("none", *sorted(METHODS)) == predict.SMOOTHING

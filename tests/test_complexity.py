@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from fidip.models import DOMAIN_CLASSIFIERS, POSE_NETS, complexity
-from fidip.models.complexity import meta_copy
+from fidip.models.pose import meta_copy
 
 
 def stage(modules, channels, blocks=4):

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pose_files import person_at, write_frames
+from pose_files import frame_of, person_at, write_frames
 from synth_scene import FlatLook
 from training_setup import forget_processes
 
 from fidip.annotations import load_annotations
 from fidip.config import load_config
-from fidip.predict.frames import Frame, PoseFile
-from fidip.predict.video import video_facts
+from fidip.predict.media import video_facts
+from fidip.predict.pose_file import PoseFile
 from infantsynth import whole_chain as demo
 from infantsynth.image_set import ImageRecipe, Labels
 from infantsynth.shards import Crew
@@ -107,7 +107,7 @@ def test_the_command_that_users_have_reads_every_frame_and_finds_nobody_in_noise
     for name in ("video1", "video2"):
         overlay = root / f"videos/{name}.overlay.mp4"
         assert video_facts(root / f"data/{name}.mp4").count == video_facts(overlay).count == 3
-        assert [frame.persons for frame in PoseFile(root / f"videos/{name}.poses.jsonl")] == [()] * 3
+        assert [len(frame) for frame in PoseFile(root / f"videos/{name}.poses.jsonl")] == [0] * 3
     assert not result["rows"]["videos, boxes found and followed"]["AP"]
 
 
@@ -126,7 +126,9 @@ def test_poses_in_videos_are_scored_against_the_labels_of_their_frames(
             content = load_annotations(root / f"data/annotations/person_keypoints_{name}.json")
             poses = [np.array(a["keypoints"], dtype=float).reshape(17, 3) for a in content["annotations"]]
             seen = [] if name in missed else poses
-            frames = [Frame(i, i / 10, (person_at(pose[:, :2], np.ones(17)),)) for i, pose in enumerate(seen)]
+            frames = [
+                frame_of(i, i / 10, (person_at(pose[:, :2], np.ones(17)),)) for i, pose in enumerate(seen)
+            ]
             write_frames(root / f"videos/{name}.poses.jsonl", frames)
 
     monkeypatch.setattr(demo, "fidip", predict)

@@ -15,7 +15,7 @@ def test_the_loss_is_that_between_the_heatmaps_of_both_networks():
     net, teacher = TinyNet(0), TinyNet(5)
     batch = batch_of(4)
     task = DistillTask(net, teacher, (32, 32), 0.7).train()
-    losses = task(batch)
+    losses = task(batch, 0.0).losses
     images = batch["image"]
     size = images.shape[2:]
     teacher.eval()
@@ -34,7 +34,7 @@ def test_the_loss_is_that_between_the_heatmaps_of_both_networks():
 def test_unlabelled_samples_teach_through_the_teacher_alone():
     net, teacher = TinyNet(0), TinyNet(5)
     task = DistillTask(net, teacher, (32, 32), 1.0, domain_weights=DomainWeights(0.0, 0.0))
-    losses = task(batch_of(4))
+    losses = task(batch_of(4), 0.0).losses
     assert losses["pose"] == 0 and losses["distill"] > 0
 
 

@@ -17,7 +17,7 @@ from test_media_predict import made, place  # noqa: F401 -- fixtures
 from fidip.cli import exit_on_error
 from fidip.errors import DataError
 from fidip.files import require_writable
-from fidip.predict.frames import PoseFile
+from fidip.predict.pose_file import PoseFile
 
 main = command("predict")
 

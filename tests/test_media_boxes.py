@@ -8,19 +8,17 @@ from films import BODY, DOTS, dots, dots_predictor
 from PIL import Image
 
 from fidip.errors import ConfigError, DataError
-from fidip.geometry import crop_matrix, transform
-from fidip.predict.box_file import BoxFile
-from fidip.predict.boxes import cut, overlap, parse_box, whole_frame
+from fidip.geometry import crop_matrix, cut, overlap, parse_box, transform, whole_frame
 from fidip.predict.follow import Follower, Plan
-from fidip.predict.reader import Picture
-from fidip.predict.select import choice
+from fidip.predict.poses import choice
+from fidip.predict.sources import BoxFile, SourceImage
 from fidip.predict.tracking import PATIENCE
 
 EMPTY = np.zeros((120, 160, 3), np.uint8)
 
 
 def pictures(*images, names=None):
-    return [Picture(i, 0.04 * i, names[i] if names else "", image) for i, image in enumerate(images)]
+    return [SourceImage(i, 0.04 * i, names[i] if names else "", image) for i, image in enumerate(images)]
 
 
 def follow(images, rule="all", infant=None, names=None, **plan):
@@ -29,7 +27,7 @@ def follow(images, rule="all", infant=None, names=None, **plan):
 
 
 def origins(frames):
-    return [[person.box_from for person in frame.persons] for frame in frames]
+    return [[person.box_from[0] for person in frame] for frame in frames]
 
 
 @pytest.mark.parametrize("size", [(160, 120), (90, 200)])
@@ -55,18 +53,18 @@ def test_a_box_that_is_none_is_refused(text):
 def test_frame_first_then_the_last_pose():
     frames = follow([dots([(60 + 3 * i, 60)]) for i in range(4)])
     assert origins(frames) == [["frame"], ["track"], ["track"], ["track"]]
-    centre = frames[3].persons[0].box[:2] + frames[3].persons[0].box[2:] / 2
+    centre = frames[3].boxes[0][:2] + frames[3].boxes[0][2:] / 2
     assert centre == pytest.approx([66 - 5, 56], abs=4)  # lags behind the last pose
     for i, frame in enumerate(frames):
-        assert frame.persons[0].xy == pytest.approx(
+        assert frame.keypoints[0] == pytest.approx(
             np.array([[0, -24], [-20, 16], [20, 16]]) + (60 + 3 * i, 60), abs=2.5
         )
-        assert frame.persons[0].score.min() > 0.6 and frame.persons[0].track == 0
+        assert frame.scores[0].min() > 0.6 and frame.track[0] == 0
 
 
 def test_the_box_is_kept_while_it_fits():
     near = [dots([(60 + shift, 60)]) for shift in (0, 0, 1, -1, 2)]
-    boxes = [frame.persons[0].box for frame in follow([*near, dots([(90, 60)]), dots([(90, 60)])])]
+    boxes = [frame.boxes[0] for frame in follow([*near, dots([(90, 60)]), dots([(90, 60)])])]
     assert all(np.array_equal(box, boxes[1]) for box in boxes[2:5])
     assert abs(boxes[6] - boxes[4]).max() > 5  # px
 
@@ -79,11 +77,11 @@ def test_who_is_lost_is_looked_for_at_the_last_place_then_everywhere():
         PATIENCE + 3
     )  # nobody is there, and nobody is invented
     assert origins(frames)[6 + PATIENCE :] == [["frame"], ["track"]]
-    assert frames[-1].persons[0].track == 0
+    assert frames[-1].track[0] == 0
     back = follow([seen] * 3 + [EMPTY] * PATIENCE + [seen])
     assert origins(back)[-1] == ["previous"]
-    np.testing.assert_array_equal(back[-1].persons[0].box, back[2].persons[0].box)
-    assert frames[-1].persons[0].xy.mean(0)[0] == pytest.approx(110, abs=2)
+    np.testing.assert_array_equal(back[-1].boxes[0], back[2].boxes[0])
+    assert frames[-1].keypoints[0].mean(0)[0] == pytest.approx(110, abs=2)
 
 
 def test_nobody_at_the_beginning_is_no_place_to_come_back_to():
@@ -109,11 +107,11 @@ def test_a_detector_is_asked_at_the_start_every_so_often_and_when_somebody_is_lo
         ["track"],
         ["detector"],
     ]
-    assert {person.track for frame in frames for person in frame.persons} == {0}
+    assert {person.track[0] for frame in frames for person in frame} == {0}
     asked.clear()
     frames = follow([seen, seen, EMPTY, EMPTY, seen, seen], detect=detect)
     assert origins(frames) == [["detector"], ["track"], [], [], ["detector"], ["track"]]
-    assert len(asked) == 3 and frames[4].persons[0].track == 0
+    assert len(asked) == 3 and frames[4].track[0] == 0
 
 
 def test_given_boxes_come_first(tmp_path):
@@ -123,13 +121,13 @@ def test_given_boxes_come_first(tmp_path):
         [dots([(60, 60)])] * 3, given=BoxFile(file), detect=lambda rgb: np.array([[20.0, 20, 80, 80]])
     )
     assert origins(frames) == [["detector"], ["given"], ["track"]]
-    assert frames[1].persons[0].box == pytest.approx([30, 20, 60, 80])
+    assert frames[1].boxes[0] == pytest.approx([30, 20, 60, 80])
 
 
 def test_a_region_is_looked_at_in_every_frame_and_a_hand_made_box_at_the_first():
     region = np.array([10.0, 10.0, 100.0, 100.0])
     frames = follow([dots([(60, 60)])] * 3, region=region)
-    assert origins(frames) == [["given"]] * 3 and {p.track for f in frames for p in f.persons} == {0}
+    assert origins(frames) == [["given"]] * 3 and {p.track[0] for f in frames for p in f} == {0}
     frames = follow([dots([(60, 60)])] * 3, start=(region,))
     assert origins(frames) == [["given"], ["track"], ["track"]]
     frames = follow([dots([(60, 60)])] * 3, start=(region,), moving=False)
@@ -146,7 +144,7 @@ def test_frames_that_do_not_depend_on_each_other_share_a_batch():
     assert sizes == [4, 4, 2] and [frame.index for frame in frames] == list(range(10))
     alone = [next(Follower(predictor, Plan(region=region)).run(pictures(image))) for image in images]
     for frame, one in zip(frames, alone, strict=True):
-        assert frame.persons[0].xy == pytest.approx(one.persons[0].xy, abs=0.011)
+        assert frame.keypoints[0] == pytest.approx(one.keypoints[0], abs=0.011)
 
 
 def test_a_box_outside_the_picture_is_named():
@@ -159,7 +157,7 @@ def test_the_infant_is_chosen(rule, kept):
     boxes = (np.array([10.0, 20, 70, 80]), np.array([80.0, 10, 80, 100]))
     image = dots([(45, 60), (118, 60)])
     (frame,) = follow([image], rule, np.array([0.0, 0, 60, 120]), start=boxes)
-    assert [person.track for person in frame.persons] == kept
+    assert [person.track[0] for person in frame] == kept
 
 
 @pytest.mark.parametrize(("rule", "words"), [("oldest", "unknown choice 'oldest'"), ("track:x", "unknown choice"), ("region", "needs --region")])  # fmt: skip
@@ -225,10 +223,14 @@ def test_a_small_person_in_a_whole_frame_is_looked_at_closer():
     centre = np.array([230.0, 150.0])
     image = dots([centre], (320, 240))
     (frame,) = follow([image], moving=False)
-    (person,) = frame.persons
-    assert person.box_from == "frame" and person.box[2:].max() < 110  # the whole frame would be 256 x 192
+    (person,) = frame
+    assert (
+        person.box_from[0] == "frame" and person.boxes[0][2:].max() < 110
+    )  # the whole frame would be 256 x 192
     once = dots_predictor()(image, [whole_frame(320, 240)])[0]
-    errors = [np.abs(xy - BODY - centre).max() for xy in (person.xy, once.keypoints[0])]
+    errors = [np.abs(xy - BODY - centre).max() for xy in (person.keypoints[0], once.keypoints[0])]
     assert errors[0] < 2 and errors[0] < errors[1]
-    for again in (dots_predictor()(image, [person.box]), dots_predictor()(image)):
-        assert again.keypoints[0] == pytest.approx(person.xy, abs=0.02)  # the box is the one of the crop
+    for again in (dots_predictor()(image, [person.boxes[0]]), dots_predictor()(image)):
+        assert again.keypoints[0] == pytest.approx(
+            person.keypoints[0], abs=0.02
+        )  # the box is the one of the crop

@@ -6,7 +6,7 @@ import torch
 import torchvision
 
 from fidip.errors import ConfigError, WeightsError
-from fidip.predict.detector import DEFAULT, PERSON, Detector, detector_names
+from fidip.predict.finder import DEFAULT, PERSON, Detector, detector_names
 
 SMALL = "ssdlite320_mobilenet_v3_large"
 
@@ -23,7 +23,7 @@ class Found(torch.nn.Module):
 
 
 def test_sure_persons_are_passed_on_the_surest_first(monkeypatch):
-    monkeypatch.setattr("fidip.predict.detector._network", lambda name, weights: Found())
+    monkeypatch.setattr("fidip.predict.finder._network", lambda name, weights: Found())
     boxes = Detector(DEFAULT)(np.full((120, 160, 3), 255, np.uint8))
     assert boxes.tolist() == [[50, 20, 40, 70], [10, 20, 30, 60]]
     assert Detector(DEFAULT, least_score=0.95)(np.zeros((120, 160, 3), np.uint8)).shape == (0, 4)

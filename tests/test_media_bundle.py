@@ -16,9 +16,8 @@ from test_models import randomise_statistics
 from fidip import __version__
 from fidip.build import build_codec, build_model
 from fidip.config import load_config, result_keys
-from fidip.deploy.backends import load_network
 from fidip.deploy.bundle import FORMAT, load_bundle, save_bundle
-from fidip.deploy.model_files import export_model
+from fidip.deploy.model_files import export_model, load_network
 from fidip.errors import ConfigError, DataError, WeightsError
 from fidip.models import export_weights
 from fidip.skeleton import COCO17, Skeleton, skeleton_text

@@ -8,11 +8,11 @@ import json
 import numpy as np
 import pytest
 from figures import write_split
-from pose_files import person_at, write_frames, write_poses
+from pose_files import frame_of, person_at, write_frames, write_poses
 
 from fidip.errors import ConfigError, DataError
 from fidip.predict.export import EXPORTS
-from fidip.predict.frames import Frame, PoseFile
+from fidip.predict.pose_file import PoseFile
 from fidip.skeleton import COCO17
 
 COUNT = 40
@@ -43,7 +43,7 @@ def pair(tmp_path, recording):
         if i % 3:
             persons.append(person_at(xy[i] + 5, score[i], 1))
         if i != 7:
-            frames.append(Frame(i, i / 25, tuple(persons)))
+            frames.append(frame_of(i, i / 25, tuple(persons)))
     return write_frames(tmp_path / "two.poses.jsonl", frames)
 
 
@@ -83,7 +83,7 @@ def test_csv_is_tidy(single, tmp_path, recording):
 def test_parquet_equals_csv(pair, tmp_path, monkeypatch):
     parquet = pytest.importorskip("pyarrow.parquet")
     pandas = pytest.importorskip("pandas")
-    monkeypatch.setattr("fidip.predict.export.naming.CHUNK", 7)
+    monkeypatch.setattr("fidip.predict.export.tables.CHUNK", 7)
     (path,) = EXPORTS["parquet"](pair, None, tmp_path)
     file = parquet.ParquetFile(path)
     assert file.metadata.num_row_groups == 6
@@ -98,7 +98,9 @@ def test_parquet_equals_csv(pair, tmp_path, monkeypatch):
 
 
 def test_pictures_bring_their_names_along(tmp_path, recording):
-    frames = [Frame(i, 0.0, (person_at(recording[0][i], recording[1][i]),), f"sub/{i}.jpg") for i in range(2)]
+    frames = [
+        frame_of(i, 0.0, (person_at(recording[0][i], recording[1][i]),), f"sub/{i}.jpg") for i in range(2)
+    ]
     poses = write_frames(tmp_path / "p.poses.jsonl", frames, size=(0, 0), rate=0.0)
     lines = EXPORTS["csv"](poses, None, tmp_path)[0].read_text().splitlines()
     assert lines[0].endswith(",interpolated,name")
@@ -112,7 +114,7 @@ def test_pictures_bring_their_names_along(tmp_path, recording):
 def test_dlc_of_one_individual(single, tmp_path, recording, reader, monkeypatch):
     pandas = pytest.importorskip("pandas")
     pytest.importorskip("tables")
-    monkeypatch.setattr("fidip.predict.export.naming.CHUNK", 7)
+    monkeypatch.setattr("fidip.predict.export.tables.CHUNK", 7)
     hdf, table = EXPORTS["dlc"](single, None, tmp_path)
     assert [hdf.name, table.name] == [f"clip ä 1DLC_fidip_0123abcd{end}" for end in (".h5", ".csv")]
     read = pandas.read_hdf(hdf) if reader == "hdf" else pandas.read_csv(table, header=[0, 1, 2], index_col=0)
@@ -147,7 +149,7 @@ def test_dlc_of_several_individuals(pair, tmp_path, recording):
 def test_dlc_refuses_more_tracks_than_it_can_name(tmp_path, recording):
     pytest.importorskip("pandas")
     pytest.importorskip("tables")
-    frame = Frame(0, 0.0, tuple(person_at(recording[0][0], recording[1][0], track) for track in range(40)))
+    frame = frame_of(0, 0.0, tuple(person_at(recording[0][0], recording[1][0], track) for track in range(40)))
     poses = write_frames(tmp_path / "crowd.poses.jsonl", [frame])
     with pytest.raises(DataError, match="40 tracks are more than"):
         EXPORTS["dlc"](poses, None, tmp_path)
@@ -196,7 +198,7 @@ def test_coco_results_score_full_marks_on_their_own_labels(tmp_path):
     frames = []
     for index, (image, label) in enumerate(zip(content["images"], content["annotations"], strict=True)):
         joints = np.array(label["keypoints"]).reshape(17, 3)[:, :2]
-        frames.append(Frame(index, 0.0, (person_at(joints, np.full(17, 0.9)),), image["file_name"]))
+        frames.append(frame_of(index, 0.0, (person_at(joints, np.full(17, 0.9)),), image["file_name"]))
     poses = write_frames(tmp_path / "set.poses.jsonl", frames, size=(0, 0), rate=0.0)
     path, _ = EXPORTS["coco"](poses, None, tmp_path, annotations=annotations)
     assert [r["image_id"] for r in json.loads(path.read_text())] == [1, 2, 3, 4]
@@ -206,7 +208,7 @@ def test_coco_results_score_full_marks_on_their_own_labels(tmp_path):
     evaluator = CocoEvaluator(annotations)
     evaluator.load_results(path)
     assert evaluator.metrics(boxes="gt")["AP"] == pytest.approx(1.0)
-    frames[2] = Frame(2, 0.0, (), "other.png")
+    frames[2] = frame_of(2, 0.0, (), "other.png")
     with pytest.raises(DataError, match=r"frame 2: .* has no image named 'other.png'"):
         EXPORTS["coco"](write_frames(poses.path, frames), None, tmp_path, annotations=annotations)
 
@@ -218,7 +220,7 @@ def test_image_ids_of_pictures_in_several_folders_are_not_mixed_up(tmp_path):
     person = person_at(np.ones((17, 2)), np.ones(17))
 
     def ids(*frames):
-        made = [Frame(i, 0.0, (person,), name) for i, name in enumerate(frames)]
+        made = [frame_of(i, 0.0, (person,), name) for i, name in enumerate(frames)]
         poses = write_frames(tmp_path / "set.poses.jsonl", made, size=(0, 0), rate=0.0)
         return [
             r["image_id"] for r in json.loads(EXPORTS["coco"](poses, None, tmp_path, labels)[0].read_text())
@@ -238,7 +240,7 @@ def test_pycocotools_reads_results_with_their_images(pair, tmp_path, recording):
     with contextlib.redirect_stdout(io.StringIO()):
         truth = coco.COCO(str(images))
         found = truth.loadRes(str(results))
-    assert len(found.getAnnIds()) == sum(len(frame.persons) for frame in pair)
+    assert len(found.getAnnIds()) == sum(len(frame) for frame in pair)
     assert truth.loadImgs(5)[0]["width"] == 320
     assert truth.cats[1]["keypoints"] == list(COCO17.names)
     xy, score = recording
@@ -255,7 +257,7 @@ def test_a_recording_without_anyone(tmp_path, name):
     for module in {"parquet": ["pyarrow"], "dlc": ["pandas", "tables"], "sleap": ["sleap_io"]}.get(name, []):
         pytest.importorskip(module)
     for count in (0, 3):
-        poses = write_frames(tmp_path / "e.poses.jsonl", [Frame(i, i / 25, ()) for i in range(count)])
+        poses = write_frames(tmp_path / "e.poses.jsonl", [frame_of(i, i / 25, ()) for i in range(count)])
         paths = EXPORTS[name](poses, None, tmp_path)
         assert all(path.stat().st_size for path in paths)
         if name == "coco":

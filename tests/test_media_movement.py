@@ -6,9 +6,8 @@ from pose_files import write_poses
 
 from fidip.errors import ConfigError, DataError
 from fidip.motion.movement import TORSOS, MovementOptions, measure, symmetry
-from fidip.motion.movement_signals import correlate, quantile
-from fidip.predict.export.naming import side_pairs, without_side
-from fidip.skeleton import COCO17
+from fidip.motion.signals import correlate, quantile
+from fidip.skeleton import COCO17, side_pairs, without_side
 from infantsynth.body import load_body
 
 TORSO = 80.0  # px
@@ -169,7 +168,7 @@ def test_gaps_are_never_bridged(tmp_path):
 
 
 def test_filled_joints_do_not_count(tmp_path):
-    from fidip.predict.frames import PoseFile
+    from fidip.predict.pose_file import PoseFile
     from fidip.predict.smoothing import smooth_file
 
     times = even(6)
@@ -177,7 +176,7 @@ def test_filled_joints_do_not_count(tmp_path):
     score[60:64] = 0.05
     poses = write_poses(tmp_path / "a.poses.jsonl", times, xy, score)
     smooth = smooth_file(poses, tmp_path / "b.poses.jsonl", "savgol")
-    assert any(frame.persons[0].filled.all() for frame in PoseFile(smooth.path))
+    assert any(frame.filled[0].all() for frame in PoseFile(smooth.path))
     before, after = (measure(some).tracks[0].joints["left_wrist"] for some in (poses, smooth))
     assert after["time_visible"] == before["time_visible"]
     assert after["time_measured"] == before["time_measured"]

@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 from figures import POSE
 from PIL import Image
-from pose_files import person_at, write_frames
+from pose_files import frame_of, person_at, write_frames
 from running import command
 
 from fidip.cli import exit_on_error
 from fidip.motion.movement import measure, summarise
-from fidip.motion.movement_table import JOINT_MEASURES, NOTICE, PAIR_MEASURES
-from fidip.predict.frames import Frame
+from fidip.motion.outputs import JOINT_MEASURES, NOTICE, PAIR_MEASURES
 
 main = command("movement")
 
@@ -32,7 +31,7 @@ def poses(tmp_path):
         persons = [person_at(xy, np.full(17, 0.9))]
         if index >= 30:
             persons.append(person_at(xy + 40, np.full(17, 0.8), 5))
-        frames.append(Frame(index, index / 30, tuple(persons)))
+        frames.append(frame_of(index, index / 30, tuple(persons)))
     return write_frames(tmp_path / "naked eye ö.poses.jsonl", frames, rate=30.0)
 
 
@@ -90,7 +89,7 @@ def test_tables_and_pictures_are_written_with_the_notice(poses, run, tmp_path):
 
 
 def test_summarise_writes_one_picture_of_one_track(poses, tmp_path):
-    alone = [Frame(frame.index, frame.time, frame.persons[:1]) for frame in poses]
+    alone = [frame_of(frame.index, frame.time, list(frame)[:1]) for frame in poses]
     paths = summarise(write_frames(tmp_path / "one.poses.jsonl", alone, rate=30.0), tmp_path / "sum")
     assert [path.name for path in paths] == [
         f"one.movement{ending}" for ending in (".json", ".csv", "_pairs.csv", ".png")
@@ -129,10 +128,10 @@ def test_a_track_without_a_trunk_is_left_out_with_a_warning(poses, run, tmp_path
     """A parent's arm in view once cost the infant's numbers."""
     frames = []
     for frame in poses:
-        persons = list(frame.persons)
+        persons = list(frame)
         if len(persons) > 1:
-            persons[1].score[11] = 0.0  # a hip
-        frames.append(Frame(frame.index, frame.time, tuple(persons)))
+            persons[1].scores[0, 11] = 0.0  # a hip
+        frames.append(frame_of(frame.index, frame.time, tuple(persons)))
     partly = write_frames(tmp_path / "arm.poses.jsonl", frames, rate=30.0)
     code, said = run(partly.path, "--out", tmp_path / "out")
     assert code == 0 and "track 5: shoulders and hips are never seen together" in said.err

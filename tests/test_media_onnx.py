@@ -15,8 +15,8 @@ from fidip.benchmark.backends import EAGER, BackendTimes, benchmark_backends
 from fidip.build import build_estimator, build_model
 from fidip.config import load_config
 from fidip.deploy import onnx as onnx_files
-from fidip.deploy.backends import load_network
 from fidip.deploy.bundle import save_bundle
+from fidip.deploy.model_files import load_network
 from fidip.deploy.onnx import OnnxNet, check_same, export_onnx, load_onnx
 from fidip.deploy.openvino import OpenVinoNet, export_openvino, load_openvino
 from fidip.errors import ConfigError, DataError, FidipError

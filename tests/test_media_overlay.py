@@ -6,14 +6,12 @@ import cv2
 import numpy as np
 import pytest
 from figures import stick_infant
-from pose_files import person_at, write_frames
+from pose_files import frame_of, person_at, write_frames
 
 from fidip.errors import ConfigError, DataError
 from fidip.evaluation.pictures import PREDICTION_COLOURS
 from fidip.predict.export import EXPORTS
-from fidip.predict.face import FaceBlur, face_joints, face_region
-from fidip.predict.frames import Frame, Person
-from fidip.predict.overlay import Overlay
+from fidip.predict.export.face import FaceBlur, face_joints, face_region
 from fidip.skeleton import COCO17
 
 LEFT, RIGHT, _ = (np.array(colour) for colour in PREDICTION_COLOURS)
@@ -71,7 +69,7 @@ def clip(tmp_path):
         image, joints = stick_infant(np.random.default_rng(index), size)
         images.append(image)
         if index != 3:
-            frames.append(Frame(index, tick / 1000, (person_at(joints, np.full(17, 0.9)),)))
+            frames.append(frame_of(index, tick / 1000, (person_at(joints, np.full(17, 0.9)),)))
     path = tmp_path / "näked name.mp4"
     write_video(path, images, ticks, sound=True)
     poses = write_frames(tmp_path / "clip.poses.jsonl", frames, size=size)
@@ -86,10 +84,9 @@ def test_video_keeps_times_and_drops_sound(clip, tmp_path):
     assert facts == ("h264", "yuv420p", 1)
     np.testing.assert_allclose(times, decoded(path)[0], atol=1e-5)
     assert all(image.shape == (122, 162, 3) for image in shown)
-    draw = Overlay(COCO17)
     frames = {frame.index: frame for frame in poses}
     for index in range(7):
-        drawn = draw(images[index], frames[index]) if index in frames else images[index]
+        drawn = frames[index].draw(images[index], boxes=True) if index in frames else images[index]
         difference = np.abs(shown[index][:121, :161].astype(int) - drawn)
         assert np.median(difference) <= 3, index
         assert difference.mean() < 8, index
@@ -142,7 +139,7 @@ def test_pictures_of_a_video(clip, tmp_path):
     ]
     drawn = cv2.imread(str(paths[0]))[..., ::-1].astype(int)
     assert drawn.shape == images[0].shape
-    joints = next(iter(poses)).persons[0].xy
+    joints = next(iter(poses)).keypoints[0]
     for joint, colour in ((9, LEFT), (10, RIGHT)):
         x, y = np.rint(joints[joint]).astype(int)
         assert np.abs(drawn[y, x] - colour).max() < 12
@@ -156,7 +153,7 @@ def test_pictures_keep_their_names_and_stay_in_their_folder(tmp_path):
     for index, name in enumerate(("sub/a.png", "../b.png")):
         image, joints = stick_infant(np.random.default_rng(index))
         cv2.imwrite(str(tmp_path / "in" / name), image)
-        frames.append(Frame(index, 0.0, (person_at(joints, np.ones(17)),), name))
+        frames.append(frame_of(index, 0.0, (person_at(joints, np.ones(17)),), name))
     poses = write_frames(tmp_path / "in.poses.jsonl", frames, size=(0, 0), rate=0.0)
     paths = EXPORTS["pictures"](poses, tmp_path / "in", tmp_path / "out")
     with pytest.raises(DataError, match="export pictures instead"):
@@ -169,7 +166,7 @@ def test_joints_that_were_not_seen_are_hollow():
     xy = np.column_stack([np.linspace(20, 300, 17), np.full(17, 120)])
     score = np.full(17, 0.9)
     score[5], score[7] = 0.1, 0.0
-    drawn = Overlay(COCO17, boxes=False)(image, Frame(0, 0, (person_at(xy, score, filled=[9]),)))
+    drawn = person_at(xy, score, filled=[9]).draw(image)
     assert (image == 128).all()  # the original is left as it is
     inside = {joint: drawn[120, int(np.rint(xy[joint, 0]))].tolist() for joint in (5, 7, 9, 11)}
     assert inside[11] == LEFT.tolist()
@@ -205,7 +202,7 @@ def test_every_face_joint_and_its_surroundings_are_blurred(score, kept):
     joints, scores = infant(), np.zeros(17)
     scores[5:], scores[kept] = 0.9, score
     blur = FaceBlur(COCO17.names)
-    image = blur(checkered(), Frame(0, 0.0, (person_at(joints, scores),)))
+    image = blur(checkered(), frame_of(0, 0.0, (person_at(joints, scores),)))
     head = joints[:5] if len(kept) > 2 else joints[kept]
     radius = 0.5 * np.ptp(joints[:5], axis=0).max()
     for angle in np.linspace(0, 2 * np.pi, 12):
@@ -218,29 +215,32 @@ def test_a_lost_face_is_blurred_where_it_was():
     joints = infant()
     blur = FaceBlur(COCO17.names)
     everywhere = np.stack(np.meshgrid(np.arange(5, 315, 10), np.arange(5, 235, 10)), axis=-1).reshape(-1, 2)
-    assert blurred_at(blur(checkered(), Frame(0, 0.0, ())), everywhere)  # nobody known: all of it
+    assert blurred_at(blur(checkered(), frame_of(0, 0.0, ())), everywhere)  # nobody known: all of it
     hidden = np.r_[np.zeros(5), np.ones(12)]
     person = person_at(joints, hidden)
     inside = everywhere[
-        ((everywhere > person.box[:2] + 2) & (everywhere < person.box[:2] + person.box[2:] - 2)).all(axis=1)
+        (
+            (everywhere > person.boxes[0][:2] + 2)
+            & (everywhere < person.boxes[0][:2] + person.boxes[0][2:] - 2)
+        ).all(axis=1)
     ]
-    assert blurred_at(blur(checkered(), Frame(1, 0.0, (person,))), inside)  # no face yet: the whole person
-    blur(checkered(), Frame(2, 0.1, (person_at(joints, np.ones(17)),)))
+    assert blurred_at(blur(checkered(), frame_of(1, 0.0, (person,))), inside)  # no face yet: the whole person
+    blur(checkered(), frame_of(2, 0.1, (person_at(joints, np.ones(17)),)))
     moved = person_at(joints + 20, hidden)
-    assert blurred_at(blur(checkered(), Frame(3, 0.2, (moved,))), joints[:5])
-    assert blurred_at(blur(checkered(), Frame(4, 0.3, ())), joints[:5])
+    assert blurred_at(blur(checkered(), frame_of(3, 0.2, (moved,))), joints[:5])
+    assert blurred_at(blur(checkered(), frame_of(4, 0.3, ())), joints[:5])
     unsure = person_at(joints + 60, np.r_[np.full(5, 0.05), np.ones(12)])
-    image = blur(checkered(), Frame(5, 0.4, (unsure,)))
+    image = blur(checkered(), frame_of(5, 0.4, (unsure,)))
     assert blurred_at(image, joints[:5])  # where it surely was
     assert blurred_at(image, np.clip(joints[:5] + 60, 1, 238))  # and where it may be
     again = person_at(joints, np.ones(17), track=7)
-    assert len(blur.regions(Frame(6, 0.5, (again,)))) == 1  # a new number for the same face
+    assert len(blur.regions(frame_of(6, 0.5, (again,)))) == 1  # a new number for the same face
 
 
 def test_blur_cannot_be_undone():
     image = np.random.default_rng(0).integers(0, 256, (240, 320, 3)).astype(np.uint8)
     joints = infant()
-    hidden = FaceBlur(COCO17.names)(image, Frame(0, 0.0, (person_at(joints, np.ones(17)),)))
+    hidden = FaceBlur(COCO17.names)(image, frame_of(0, 0.0, (person_at(joints, np.ones(17)),)))
     region = face_region(person_at(joints, np.ones(17)), COCO17.names)
     mask = np.zeros((240, 320), np.uint8)
     cv2.fillConvexPoly(mask, np.rint(region).astype(np.int32), 1)
@@ -259,8 +259,8 @@ def test_face_joints_are_found_by_their_names():
     [((30, 60, 80, 60), (40, 59)), ((30, 2, 80, 100), (104, 125)), ((30, 2, 80, 170), (0, 20))],
 )
 def test_the_label_is_above_the_box_else_below_it_else_inside(box, rows):
-    person = Person(np.zeros((17, 2)), np.zeros(17), np.array(box, float), "given", 1)
-    drawn = Overlay(COCO17)(np.full((180, 240, 3), 128, np.uint8), Frame(0, 0.0, (person,)))
+    person = person_at(np.zeros((17, 2)), np.zeros(17), 1, box=box)
+    drawn = person.draw(np.full((180, 240, 3), 128, np.uint8), boxes=True)
     dark = np.flatnonzero(
         (drawn[:, 33:36] < 60).all(axis=(1, 2))
     )  # the label's ground, and the box's two edges
@@ -270,8 +270,8 @@ def test_the_label_is_above_the_box_else_below_it_else_inside(box, rows):
 
 def test_far_outside_the_picture_nothing_fails():
     image = np.zeros((60, 80, 3), np.uint8)
-    frame = Frame(
+    frame = frame_of(
         0, 0.0, (person_at(np.full((17, 2), 1e7), np.ones(17)), person_at(-infant() * 1e4, np.ones(17), 1))
     )
-    assert Overlay(COCO17)(image, frame).shape == image.shape
+    assert frame.draw(image, boxes=True).shape == image.shape
     assert FaceBlur(COCO17.names)(image, frame).shape == image.shape

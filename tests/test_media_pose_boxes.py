@@ -5,7 +5,8 @@ import pytest
 from films import DOTS, INPUT, MAPS, ColourNet, dots, dots_predictor
 
 from fidip.codec import HeatmapCodec
-from fidip.predict.boxes import cut, followed_box, pose_box, whole_frame
+from fidip.geometry import cut, whole_frame
+from fidip.predict.poses import followed_box, pose_box
 from fidip.predict.predictor import LOOKS, Predictor
 
 
@@ -87,7 +88,7 @@ def test_of_the_looks_at_a_whole_frame_the_surest_counts():
     moods = [0.7, 1.0, 0.6, 0.3]
     moody = Predictor(MoodyNet(moods), HeatmapCodec(MAPS, 1.0, 5), INPUT, DOTS)
     (look,) = moody.search([image])
-    box, xy, score = look.box, look.xy, look.score
+    box, xy, score = look.boxes[0], look.keypoints[0], look.scores[0]
     assert len(moods) == LOOKS and next(moody.estimator.model.moods, None) is None
     plain = dots_predictor()
     first, found = (part[0] for part in plain.joints([plain.crop(image, whole)]))

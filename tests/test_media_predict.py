@@ -22,7 +22,7 @@ from fidip.geometry import clip_box
 from fidip.models import export_weights, load_weights
 from fidip.models.mobilenet import MobilePose
 from fidip.pixels import read_rgb
-from fidip.predict.frames import PoseFile
+from fidip.predict.pose_file import PoseFile
 from fidip.predict.predictor import Predictor
 from fidip.testing import run_test
 
@@ -101,9 +101,12 @@ def test_the_command_gives_the_same_numbers_as_testing(place, capsys):
     frames = list(poses("infants"))
     assert [frame.name for frame in frames] == [f"infants{i:05d}.png" for i in range(6)]
     for number, frame in enumerate(frames, start=1):
-        (person,) = frame.persons
-        assert person.box_from == "given" and np.abs(person.xy - expected[number][:, :2]).max() <= 0.0051
-        assert person.score == pytest.approx(expected[number][:, 2].clip(0, 1), abs=6e-5)
+        (person,) = frame
+        assert (
+            person.box_from[0] == "given"
+            and np.abs(person.keypoints[0] - expected[number][:, :2]).max() <= 0.0051
+        )
+        assert person.scores[0] == pytest.approx(expected[number][:, 2].clip(0, 1), abs=6e-5)
     results = json.loads(Path("output/predictions/infants.coco.json").read_text())
     for (
         result
@@ -131,7 +134,7 @@ def test_a_picture_a_folder_a_pattern_and_a_video(place):
     frames = list(all_)
     assert [frame.name for frame in some] == ["infants00002.png", "infants00004.png"]
     for frame, same in ((alone, frames[2]), *zip(some, (frames[2], frames[4]), strict=True)):
-        assert frame.persons[0].xy == pytest.approx(same.persons[0].xy, abs=0.02)
+        assert frame.keypoints[0] == pytest.approx(same.keypoints[0], abs=0.02)
     film = poses("my baby é")
     assert film.header.rate == 25 and [frame.index for frame in film] == list(range(18))
     assert [frame.time for frame in film] == pytest.approx(0.04 * np.arange(18))
@@ -160,9 +163,9 @@ def test_options_reach_what_they_are_for(place):
         "csv",
     )
     raw, smooth = list(poses("my baby é")), list(poses("my baby é.smooth"))
-    assert {p.box_from for frame in raw for p in frame.persons} == {"given"} and len(raw) == len(smooth) == 18
-    assert raw[0].persons[0].xy == pytest.approx(smooth[0].persons[0].xy)
-    moved = [np.ptp([frame.persons[0].xy for frame in frames], axis=0).sum() for frames in (raw, smooth)]
+    assert {p.box_from[0] for frame in raw for p in frame} == {"given"} and len(raw) == len(smooth) == 18
+    assert raw[0].keypoints[0] == pytest.approx(smooth[0].keypoints[0])
+    moved = [np.ptp([frame.keypoints[0] for frame in frames], axis=0).sum() for frames in (raw, smooth)]
     assert moved[1] < moved[0]
     assert Path("output/predictions/my baby é.smooth.csv").is_file()
     predict(
@@ -177,7 +180,7 @@ def test_options_reach_what_they_are_for(place):
         "savgol",
     )
     assert [frame.time for frame in poses("infants")] == pytest.approx(0.1 * np.arange(6))
-    assert next(iter(poses("infants"))).persons[0].box_from == "given"
+    assert next(iter(poses("infants"))).box_from[0] == "given"
     assert len(list(poses("infants.smooth"))) == 6
 
 
@@ -300,8 +303,8 @@ def test_a_bundle_is_config_and_weights_in_one(place):
     predict(picture, "--export", "none", *whole)
     assert main([picture, "--bundle", "tiny.safetensors", "--out", "b", "--device", "cpu", *whole]) == 0
     (one,), (other,) = poses("infants00000"), poses("infants00000", "b")
-    np.testing.assert_array_equal(one.persons[0].xy, other.persons[0].xy)
+    np.testing.assert_array_equal(one.keypoints[0], other.keypoints[0])
     found = Predictor.from_bundle("tiny.safetensors", "cpu", flip=True)(
         read_rgb(Path(picture)), [[16, 12, 128, 96]]
     )
-    assert found.keypoints[0] == pytest.approx(one.persons[0].xy, abs=0.0051)
+    assert found.keypoints[0] == pytest.approx(one.keypoints[0], abs=0.0051)

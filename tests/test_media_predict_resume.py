@@ -10,14 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from films import dots, dots_predictor, write_film
+from pose_files import frame_of
 from test_media_predict import made, place  # noqa: F401 -- fixtures
 
 from fidip.errors import DataError, Interrupted
-from fidip.predict.follow import Follower, Plan
-from fidip.predict.frames import Frame, Header, PoseFile
-from fidip.predict.reader import Video
-from fidip.predict.session import predict_source
-from fidip.predict.stream import PoseStream
+from fidip.predict.follow import Follower, Plan, predict_source
+from fidip.predict.pose_file import Header, PoseFile, PoseStream
+from fidip.predict.sources import Video
 
 ROOT = Path(__file__).parents[1]
 COUNT = 30
@@ -127,11 +126,11 @@ def test_what_is_no_file_of_poses_is_not_overwritten(film, tmp_path):
 
 
 def test_frames_reach_the_disk_while_they_come(tmp_path, monkeypatch):
-    monkeypatch.setattr("fidip.predict.stream.FLUSH_EVERY", 0.0)
+    monkeypatch.setattr("fidip.predict.pose_file.FLUSH_EVERY", 0.0)
     path = tmp_path / "a.poses.jsonl"
     with PoseStream(path, Header("a", ("x",), (1, 1), 1.0, "m")) as stream:
         for index in range(3):
-            stream.write(Frame(index, float(index), ()))
+            stream.write(frame_of(index, float(index)))
             assert len(list(PoseFile(path))) == index + 1
 
 

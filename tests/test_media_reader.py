@@ -10,9 +10,8 @@ from films import dots, turn_film, write_film
 from PIL import Image
 
 from fidip.errors import DataError
-from fidip.predict.reader import Pictures, Video, Webcam, in_background
-from fidip.predict.sources import find_sources
-from fidip.predict.video import read_video, upright, video_facts
+from fidip.predict.media import in_background, read_video, upright, video_facts
+from fidip.predict.sources import ImageFiles, Video, Webcam, find_sources
 
 CORNER = np.zeros((48, 64, 3), np.uint8)
 CORNER[:12, :20] = 255  # the upper left corner is white
@@ -194,5 +193,5 @@ def test_an_error_in_the_background_is_raised_where_frames_are_used():
 def test_names_are_relative_to_the_folder(tmp_path):
     (tmp_path / "sub").mkdir()
     Image.fromarray(CORNER).save(tmp_path / "sub" / "a.png")
-    source = Pictures("x", tmp_path, [tmp_path / "sub" / "a.png"], tmp_path)
+    source = ImageFiles("x", tmp_path, [tmp_path / "sub" / "a.png"], tmp_path)
     assert next(source.read()).name == "sub/a.png"

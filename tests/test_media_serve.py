@@ -15,8 +15,8 @@ from torch import nn
 from fidip.codec import HeatmapCodec
 from fidip.errors import ConfigError, DataError
 from fidip.page import launch
-from fidip.page.analysis import PICTURE_HEADERS, VIDEO_HEADERS, Limits, analyse, open_upload
-from fidip.page.store import Store
+from fidip.page.analysis import IMAGE_HEADERS, VIDEO_HEADERS, Limits, analyse, open_upload
+from fidip.page.launch import Store
 from fidip.predict.follow import Plan
 from fidip.predict.predictor import Predictor
 from fidip.skeleton import COCO17
@@ -62,7 +62,7 @@ def test_a_picture_becomes_table_overlay_and_files(tmp_path):
     upload = picture(tmp_path / "Säugling 1.png")
     shares = []
     found = analyse(predictor(), upload, Plan(), Limits(), tmp_path / "out", report=shares.append)
-    assert found.headers == PICTURE_HEADERS and not found.is_video
+    assert found.headers == IMAGE_HEADERS and not found.is_video
     assert [row[1] for row in found.table] == list(COCO17.names)
     assert all(abs(float(row[2]) - 40) < 3 and abs(float(row[3]) - 24) < 3 for row in found.table)
     assert {row[5] for row in found.table} == {"yes"}

@@ -5,13 +5,11 @@ import math
 
 import numpy as np
 import pytest
-from pose_files import person_at, read_xy, write_frames, write_poses
+from pose_files import frame_of, person_at, read_xy, write_frames, write_poses
 from scipy.signal import savgol_filter
 
 from fidip.errors import ConfigError, DataError
-from fidip.predict.frames import Frame
-from fidip.predict.local_fit import local_fit
-from fidip.predict.smoothing import OneEuro, smooth_file
+from fidip.predict.smoothing import OneEuro, local_fit, smooth_file
 
 RATE = 30
 JOINTS = ("a", "b", "c")
@@ -151,20 +149,20 @@ def test_a_person_that_is_missing_for_a_moment_is_put_in(tmp_path):
     present[[30, 31]] = present[45:] = False
     poses = write_poses(tmp_path / "a.poses.jsonl", times, wave(times), present=present, joints=JOINTS)
     frames = list(smooth_file(poses, tmp_path / "b.poses.jsonl", "savgol"))
-    assert [frame.index for frame in frames if not frame.persons] == list(range(45, 60))
-    put_in = frames[30].persons[0]
-    assert put_in.filled.all()
-    assert put_in.score.tolist() == [0, 0, 0]
-    assert put_in.box_from == "track"
-    boxes = [frame.persons[0].box for frame in frames[29:33]]
+    assert [frame.index for frame in frames if not frame] == list(range(45, 60))
+    put_in = frames[30][0]
+    assert put_in.filled[0].all()
+    assert put_in.scores[0].tolist() == [0, 0, 0]
+    assert put_in.box_from[0] == "track"
+    boxes = [frame.boxes[0] for frame in frames[29:33]]
     np.testing.assert_allclose(boxes[1], (2 * boxes[0] + boxes[3]) / 3, atol=0.011)
-    assert np.abs(put_in.xy - wave(times)[30]).max() < 1
+    assert np.abs(put_in.keypoints[0] - wave(times)[30]).max() < 1
 
 
 def test_persons_are_smoothed_apart(tmp_path):
     times = even(50)
     frames = [
-        Frame(
+        frame_of(
             i, t, (person_at(wave(times)[i], np.ones(3), 4), person_at(wave(times)[i] + 100, np.ones(3), 2))
         )
         for i, t in enumerate(times)
@@ -172,9 +170,9 @@ def test_persons_are_smoothed_apart(tmp_path):
     poses = write_frames(tmp_path / "a.poses.jsonl", frames, JOINTS)
     for method in ("savgol", "one-euro"):
         for frame in smooth_file(poses, tmp_path / f"{method}.poses.jsonl", method):
-            first, second = frame.persons
-            assert (first.track, second.track) == (4, 2)
-            np.testing.assert_allclose(first.xy + 100, second.xy, atol=0.011)
+            first, second = frame
+            assert (first.track[0], second.track[0]) == (4, 2)
+            np.testing.assert_allclose(first.keypoints[0] + 100, second.keypoints[0], atol=0.011)
 
 
 def test_one_euro_file_equals_the_filter_in_the_stream(tmp_path):
@@ -203,7 +201,7 @@ def test_what_cannot_be_smoothed_is_named(tmp_path):
     still = write_poses(tmp_path / "s.poses.jsonl", [0, 1, 1], wave(even(3)), joints=JOINTS)
     with pytest.raises(DataError, match="frame 2: its time 1 s is not after"):
         smooth_file(still, out, "savgol")
-    twice = Frame(0, 0.0, (person_at(wave(even(1))[0], np.ones(3)),) * 2)
+    twice = frame_of(0, 0.0, (person_at(wave(even(1))[0], np.ones(3)),) * 2)
     with pytest.raises(DataError, match="two persons have the same track"):
         smooth_file(write_frames(tmp_path / "t.poses.jsonl", [twice], JOINTS), out, "savgol")
     assert not out.exists()

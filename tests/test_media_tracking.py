@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 from films import BODY, DOTS, dots, dots_predictor
+from pose_files import frame_of, person_at
 
-from fidip.predict.follow import Follower, OnlineFilter, Plan
-from fidip.predict.frames import Frame, Person
-from fidip.predict.one_euro import OneEuro
-from fidip.predict.reader import Picture
+from fidip.predict.follow import Follower, Plan
+from fidip.predict.smoothing import OneEuro, OnlineFilter, Smoothing
+from fidip.predict.sources import SourceImage
 from fidip.predict.tracking import MEMORY, Tracker
 from fidip.skeleton import COCO17
 
@@ -17,13 +17,19 @@ STEP = 0.04  # s
 def person(centre, score=0.9, box_from="detector", track=0):
     xy = BODY + np.asarray(centre, float)
     box = np.array([*(xy.min(0) - 8), *(np.ptp(xy, 0) + 16)])
-    return Person(xy, np.full(3, score), box, box_from, track)
+    return person_at(xy, np.full(3, score), track, box_from, box=box)
+
+
+def together(persons):
+    """The persons of one frame."""
+    return frame_of(0, 0.0, persons)
 
 
 def identities(tracker, frames, first=0):
     """Feed lists of persons who were found by a detector; their identities frame by frame."""
     return [
-        tracker.assign(STEP * (first + i), persons, [-1] * len(persons)) for i, persons in enumerate(frames)
+        tracker.assign(STEP * (first + i), together(persons), [-1] * len(persons))
+        for i, persons in enumerate(frames)
     ]
 
 
@@ -46,7 +52,7 @@ def test_the_order_in_which_persons_are_found_does_not_matter():
     tracker, rng = Tracker(DOTS.sigmas), np.random.default_rng(0)
     for i, centres in enumerate(crossing(apart=12.0)):
         order = rng.permutation(2) if i else [0, 1]
-        found = tracker.assign(STEP * i, [person(centres[k]) for k in order], [-1, -1])
+        found = tracker.assign(STEP * i, together([person(centres[k]) for k in order]), [-1, -1])
         assert found == list(order)
 
 
@@ -73,9 +79,9 @@ def test_without_motion_the_crossing_would_swap_them():
 def test_a_person_found_twice_is_one():
     tracker = Tracker(DOTS.sigmas)
     persons = [person((50, 60), 0.7), person((51, 60), 0.9), person((120, 60), 0.5)]
-    assert tracker.assign(0.0, persons, [-1, -1, -1]) == [-1, 0, 1]
+    assert tracker.assign(0.0, together(persons), [-1, -1, -1]) == [-1, 0, 1]
     given = [person((50, 60), 0.7, "given"), person((51, 60), 0.9, "given")]
-    assert Tracker(DOTS.sigmas).assign(0.0, given, [-1, -1]) == [0, 1]
+    assert Tracker(DOTS.sigmas).assign(0.0, together(given), [-1, -1]) == [0, 1]
 
 
 def test_who_leaves_for_long_comes_back_as_somebody_else():
@@ -90,11 +96,13 @@ def test_who_leaves_for_long_comes_back_as_somebody_else():
 
 def test_a_pose_that_was_not_found_keeps_the_owner_of_its_box():
     tracker = Tracker(DOTS.sigmas)
-    tracker.assign(0.0, [person((50, 60))], [-1])
+    tracker.assign(0.0, together([person((50, 60))]), [-1])
     lost = person((70, 90), 0.05, "track")
-    assert tracker.assign(STEP, [lost], [0]) == [0]
-    assert tracker.tracks[0].missed == 1 and tracker.tracks[0].xy == pytest.approx(BODY + (50, 60))
-    assert tracker.assign(2 * STEP, [person((70, 90), 0.05, "frame")], [-1]) == [-1]  # nobody there
+    assert tracker.assign(STEP, together([lost]), [0]) == [0]
+    assert tracker.tracks[0].missed == 1 and tracker.tracks[0].pose.keypoints[0] == pytest.approx(
+        BODY + (50, 60)
+    )
+    assert tracker.assign(2 * STEP, together([person((70, 90), 0.05, "frame")]), [-1]) == [-1]  # nobody there
 
 
 def test_two_people_cross_in_a_film():
@@ -106,14 +114,14 @@ def test_two_people_cross_in_a_film():
         boxes = [(x - 30, y - 35, 60, 62) for x, y in next(asked)]
         return np.array(boxes[1:] if abs(boxes[0][0] - boxes[1][0]) < 16 else boxes, float)
 
-    images = [Picture(i, STEP * i, "", dots(both)) for i, both in enumerate(centres)]
+    images = [SourceImage(i, STEP * i, "", dots(both)) for i, both in enumerate(centres)]
     follower = Follower(dots_predictor(), Plan(detect=detect, detect_every=1))
     seen = {0: [], 1: []}
     for frame, both in zip(follower.run(images), centres, strict=True):
-        assert len({p.track for p in frame.persons}) == len(frame.persons) and len(frame.persons) <= 2
+        assert len({p.track[0] for p in frame}) == len(frame) and len(frame) <= 2
         if abs(both[0][0] - both[1][0]) > 50:  # no one in the other's crop
-            for found in frame.persons:
-                seen[found.track].append(np.abs(found.xy - BODY - both[found.track]).max())
+            for found in frame:
+                seen[found.track[0]].append(np.abs(found.keypoints[0] - BODY - both[found.track[0]]).max())
     assert len(seen[0]) == len(seen[1]) > 10
     assert max(seen[0] + seen[1]) < 3
 
@@ -122,29 +130,33 @@ def test_identities_are_taken_up_from_frames():
     tracker, again = Tracker(DOTS.sigmas), Tracker(DOTS.sigmas)
     frames = [[person(a), person(b)] for a, b in crossing(apart=12.0)]
     for i, persons in enumerate(frames[:18]):
-        found = tracker.assign(STEP * i, persons, [-1, -1])
+        found = tracker.assign(STEP * i, together(persons), [-1, -1])
         kept = tuple(person(c, track=k) for c, k in zip(crossing(apart=12.0)[i], found, strict=True))
-        again.restore(Frame(i, STEP * i, kept))
+        again.restore(frame_of(i, STEP * i, kept))
     assert again.tracks.keys() == tracker.tracks.keys()
     for key, track in tracker.tracks.items():
         assert again.tracks[key].velocity == pytest.approx(track.velocity)
     assert identities(again, frames[18:], 18) == identities(tracker, frames[18:], 18)
-    assert again.assign(9.0, [person((300, 300))], [-1]) == [2]
+    assert again.assign(9.0, person((300, 300)), [-1]) == [2]
 
 
 def test_one_person_alone_is_always_the_same():
     tracker = Tracker(COCO17.sigmas, alone=True)
     rng = np.random.default_rng(0)
     for i in range(5):
-        one = Person(rng.uniform(0, 900, (17, 2)), rng.uniform(size=17), np.array([0, 0, 9, 9]), "frame")
-        assert tracker.assign(100.0 * i, [one], [-1]) == [0]
+        one = person_at(
+            rng.uniform(0, 900, (17, 2)), rng.uniform(size=17), box_from="frame", box=[0, 0, 9, 9]
+        )
+        assert tracker.assign(100.0 * i, one, [-1]) == [0]
 
 
 def test_each_person_has_a_filter():
-    online, alone = OnlineFilter(3), {0: OneEuro(3), 1: OneEuro(3)}
+    online, alone = OnlineFilter(Smoothing()), {0: OneEuro(3), 1: OneEuro(3)}
     rng = np.random.default_rng(0)
     for i in range(20):
         both = tuple(person(rng.uniform(20, 30, 2) + 90 * k, track=k) for k in (0, 1))
-        for k, found in enumerate(online.step(Frame(i, STEP * i, both)).persons):
-            assert found.xy == pytest.approx(alone[k].step(STEP * i, both[k].xy, both[k].score))
-            assert found.track == k
+        for k, found in enumerate(online.step(frame_of(i, STEP * i, both))):
+            assert found.keypoints[0] == pytest.approx(
+                alone[k].step(STEP * i, both[k].keypoints[0], both[k].scores[0])
+            )
+            assert found.track[0] == k

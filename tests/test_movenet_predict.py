@@ -15,10 +15,10 @@ from fidip.errors import ConfigError, FidipError
 from fidip.pixels import read_rgb
 from fidip.predict.finder import Finder
 from fidip.predict.follow import Follower, Plan
-from fidip.predict.frames import Header, PoseFile, frame_line, header_line
-from fidip.predict.load import load
-from fidip.predict.poses import stack_poses
-from fidip.predict.reader import Picture
+from fidip.predict.pose_file import Header, PoseFile, frame_line, header_line
+from fidip.predict.poses import Poses
+from fidip.predict.predictor import load
+from fidip.predict.sources import SourceImage
 from fidip.skeleton import COCO17
 
 INFANT = Path(__file__).parent / "data" / "infant.jpg"  # synthetic, made by syn_generation/generate.py
@@ -61,17 +61,17 @@ def test_poses_turn_with_the_image(infant, lightning):
 
 def test_a_turned_infant_is_followed_in_turned_crops(infant, lightning, tmp_path):
     upside_down = np.ascontiguousarray(infant[::-1, ::-1])
-    pictures = [Picture(i, 0.04 * i, "", upside_down) for i in range(4)]
+    pictures = [SourceImage(i, 0.04 * i, "", upside_down) for i in range(4)]
     frames = list(Follower(lightning, Plan()).run(pictures))
-    origins = [(person.box_from, person.turn) for frame in frames for person in frame.persons]
+    origins = [(person.box_from[0], person.turn[0]) for frame in frames for person in frame]
     assert origins == [("frame", 180.0), *[("track", 180.0)] * 3]
     (upright,) = lightning(infant)
-    errors = [np.abs([319, 239] - frame.persons[0].xy - upright.keypoints[0]) for frame in frames]
+    errors = [np.abs([319, 239] - frame.keypoints[0] - upright.keypoints[0]) for frame in frames]
     assert np.median(errors) < 4  # px
     header = Header("x.mp4", COCO17.names, (320, 240), 25.0, "m")
     path = tmp_path / "x.poses.jsonl"
     path.write_text(header_line(header) + "".join(frame_line(frame) for frame in frames))
-    assert [frame.persons[0].turn for frame in PoseFile(path)] == [180.0] * 4
+    assert [frame.turn[0] for frame in PoseFile(path)] == [180.0] * 4
     halves = Follower(lightning, Plan())
     halves.restore(list(PoseFile(path))[:2])
     rest = list(halves.run(pictures[2:]))
@@ -89,12 +89,14 @@ def test_a_large_frame_is_shrunk_before_the_finder_sees_it(infant, lightning):
     assert isinstance(finder, Finder)
     small = finder([infant])[0]
     large = finder([cv2.resize(infant, (2560, 1920), interpolation=cv2.INTER_CUBIC)])[0]
-    assert np.median(np.abs((large.xy - 3.5) / 8 - small.xy)) < 0.5  # px of the small image
+    assert (
+        np.median(np.abs((large.keypoints[0] - 3.5) / 8 - small.keypoints[0])) < 0.5
+    )  # px of the small image
 
 
 def test_poses_are_reached_by_name_and_by_person():
     xy = np.arange(68, dtype=float).reshape(2, 17, 2)
-    poses = stack_poses(list(xy), [np.full(17, 0.5), np.full(17, 0.9)], [np.zeros(4), np.ones(4)], COCO17)
+    poses = Poses(xy, np.stack([np.full(17, 0.5), np.full(17, 0.9)]), np.stack([np.zeros(4), np.ones(4)]))
     assert poses["left_wrist"].tolist() == [[18, 19, 0.5], [52, 53, 0.9]]
     assert (
         len(poses) == 2 and poses[1].keypoints.shape == (1, 17, 2) and poses[-1].boxes.tolist() == [[1] * 4]
@@ -108,10 +110,11 @@ def test_poses_are_reached_by_name_and_by_person():
     assert records[1]["image_id"] == 7 and records[1]["keypoints"][:3] == [34.0, 35.0, 0.9]
     table = poses.to_dataframe()
     assert table.shape == (34, 5) and table.query("person == 1 and joint == 'nose'").x.item() == 34
-    assert len(stack_poses([], [], [], COCO17)) == 0 and stack_poses([], [], [], COCO17).keypoints.shape == (
-        0,
-        17,
-        2,
+    nobody = Poses.nobody(COCO17)
+    assert (
+        len(nobody) == 0
+        and nobody.keypoints.shape == (0, 17, 2)
+        and poses.joined([nobody, poses[1]])[2]["nose"][0, 0] == 34
     )
 
 
@@ -135,7 +138,7 @@ def test_the_command_needs_nothing_but_a_file(infant, tmp_path, monkeypatch, cap
     assert shown[-1] == "Results are in output/predictions: an infant was found in 1 of 1 images."
     (frame,) = PoseFile(Path("output/predictions/baby.poses.jsonl"))
     (pose,) = load("movenet_lightning", "cpu")(infant)
-    assert frame.persons[0].xy == pytest.approx(pose.keypoints[0], abs=0.0051)
+    assert frame.keypoints[0] == pytest.approx(pose.keypoints[0], abs=0.0051)
     overlay = read_rgb(Path("output/predictions/baby.overlay/baby.jpg"))
     assert overlay.shape == infant.shape and np.abs(overlay.astype(int) - infant).max() > 100
     assert console(["predict", "wall.png", "--model", "movenet_lightning", "--out", "w"]) == 0

@@ -11,7 +11,7 @@ from fidip.cli import main as console
 from fidip.config import load_config
 from fidip.errors import ConfigError
 from fidip.models import POSE_NETS, PoseNet, network_class
-from fidip.predict.frames import PoseFile
+from fidip.predict.pose_file import PoseFile
 
 
 class ToyPose(PoseNet):
@@ -69,10 +69,10 @@ def test_a_registered_network_trains_tests_exports_and_predicts(place, capsys):
         given = ["predict", str(image), "--model", file, "--box", "10,10,100,90", "--out", kind]
         assert console([*given, "--device", "cpu"]) == 0
         (frame,) = PoseFile(Path(kind) / f"{image.stem}.poses.jsonl")
-        found[kind] = frame.persons[0]
-    np.testing.assert_allclose(found["bundle"].xy, found["onnx"].xy, atol=0.05)
+        found[kind] = frame[0]
+    np.testing.assert_allclose(found["bundle"].keypoints[0], found["onnx"].keypoints[0], atol=0.05)
     # scores are relative to a perfect map of sum 1, as the class says
-    assert found["bundle"].score == pytest.approx(found["onnx"].score, abs=1e-3)
+    assert found["bundle"].scores[0] == pytest.approx(found["onnx"].scores[0], abs=1e-3)
 
 
 def test_cross_entropy_needs_maps_that_sum_to_one(place, monkeypatch):

@@ -12,7 +12,7 @@ import torch
 from fidip.cli import run
 from fidip.errors import ConfigError
 from fidip.pixels import read_rgb
-from fidip.predict.video import read_video, video_facts
+from fidip.predict.media import read_video, video_facts
 from infantsynth.body import load_body
 from infantsynth.image_set import ImageLook, Labels
 from infantsynth.motion import LIMBS, PRESSED, SINK, Swinging, VideoRecipe, faults, make_moving_scene

@@ -23,7 +23,7 @@ def steps(task, count=4, name="sgd", lr=0.05, **options):
     for seed in range(count):
         task.train()
         optimizer.zero_grad()
-        torch.stack([*task(batch_of(seed=seed)).values()]).sum().backward()
+        torch.stack([*task(batch_of(seed=seed), 0.0).losses.values()]).sum().backward()
         optimizer.step()
     return optimizer
 
@@ -38,7 +38,7 @@ def test_reversal_equals_the_hand_written_min_max(dtype):
     net, classifier = TinyNet().to(dtype), small_classifier().to(dtype)
     net_copy, classifier_copy = copy.deepcopy(net), copy.deepcopy(classifier)
     batch = batch_of(dtype=dtype)
-    losses = AdaptivePoseTask(net, classifier, Strength(LAMBDA)).train()(batch)
+    losses = AdaptivePoseTask(net, classifier, Strength(LAMBDA)).train()(batch, 0.0).losses
     sum(losses.values()).backward()
 
     features, heatmaps = net_copy.train()(batch["image"])
@@ -58,7 +58,7 @@ def test_the_published_two_steps_move_the_classifier_alike():
     """Stage I steps the classifier on detached features; its gradient is that of the one pass."""
     net, classifier = TinyNet(), small_classifier()
     batch = batch_of()
-    AdaptivePoseTask(net, classifier, Strength(LAMBDA)).train()(batch)["domain"].backward()
+    AdaptivePoseTask(net, classifier, Strength(LAMBDA)).train()(batch, 0.0).losses["domain"].backward()
     alone = copy.deepcopy(classifier)
     alone.zero_grad()
     features = net(batch["image"])[0].detach()
@@ -123,15 +123,15 @@ def test_warmup_leaves_the_pose_net_as_it_is_and_the_classifier_learns():
     before, seen = state_of(net), []
     net.stem.register_forward_hook(lambda module, inputs, output: seen.append(output.requires_grad))
     task = DomainWarmupTask(net, classifier)
-    first = task.train()(batch_of(seed=0))["domain"].item()
+    first = task.train()(batch_of(seed=0), 0.0).losses["domain"].item()
     optimizer = steps(task, count=12, name="adam", lr=0.02)
     assert changed(before, net) == []
     assert seen and not any(seen) and all(p.grad is None for p in net.parameters())
     assert {id(p) for g in optimizer.param_groups for p in g["params"]} == {
         id(p) for p in classifier.parameters()
     }
-    assert task(batch_of(seed=0))["domain"].item() < 0.5 * first
-    assert task.observed["domain_accuracy"] == 1.0
+    assert task(batch_of(seed=0), 0.0).losses["domain"].item() < 0.5 * first
+    assert task(batch_of(seed=0), 0.0).figures["domain_accuracy"] == 1.0
 
 
 def test_after_the_warmup_a_pose_stage_trains_the_pose_net_again():
@@ -146,7 +146,9 @@ def test_after_the_warmup_a_pose_stage_trains_the_pose_net_again():
 
 def gradients(net, batch, **options):
     net.zero_grad()
-    PoseTask(net, **options).eval()(batch)["pose"].backward()  # fixed statistics: samples are independent
+    PoseTask(net, **options).eval()(batch, 0.0).losses[
+        "pose"
+    ].backward()  # fixed statistics: samples are independent
     return [p.grad.clone() for p in net.parameters()]
 
 
@@ -178,7 +180,7 @@ def test_joint_weights_multiply_the_weights_of_the_labels():
     task = PoseTask(net, joint_weights=factors).eval()
     heatmaps = net(batch["image"])[1]
     expected = joints_mse(heatmaps, batch["target"], batch["weight"] * torch.tensor(factors))
-    torch.testing.assert_close(task(batch)["pose"], expected)
+    torch.testing.assert_close(task(batch, 0.0).losses["pose"], expected)
     assert "joint_weights" not in task.state_dict()
 
 

@@ -1,6 +1,6 @@
 import torch
 
-from fidip.models.relu6 import ThriftyReLU6
+from fidip.models.pose import ThriftyReLU6
 
 
 def test_thrifty_relu6_has_the_gradients_of_relu6():

@@ -8,7 +8,7 @@ __version__ = version("fidip")
 
 # loaded when first used, so that importing the package stays cheap
 _LAZY = {
-    "load": "fidip.predict.load",
+    "load": "fidip.predict.predictor",
     "Predictor": "fidip.predict.predictor",
     "Poses": "fidip.predict.poses",
     "load_config": "fidip.config",

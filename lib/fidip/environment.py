@@ -1,17 +1,13 @@
-"""What a run runs in: device, random seed, log, versions, signals."""
+"""What a run runs in: device, random seed, log, versions."""
 
 import contextlib
 import logging
 import platform
 import random
-import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -107,21 +103,3 @@ def git_state(folder: Path) -> dict[str, Any]:
         return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain"))}
     except (OSError, subprocess.CalledProcessError):
         return {}
-
-
-@contextlib.contextmanager
-def leaving_at_sigterm(kept: str) -> Iterator[None]:
-    """SIGTERM leaves like Ctrl-C does, through all that cleans up: SystemExit with status 143. kept: said, what stays."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def leave(number: int, frame: FrameType | None) -> None:
-        logger.warning("SIGTERM: leaving; %s, the same command goes on from there", kept)
-        raise SystemExit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

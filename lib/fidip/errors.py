@@ -1,6 +1,8 @@
 """Errors that a user can mend; scripts print them as one line and exit with status 2."""
 
+import importlib
 import signal
+from typing import Any
 
 
 class FidipError(Exception):
@@ -25,3 +27,22 @@ class Interrupted(Exception):
     def __init__(self, signal_number: int) -> None:
         super().__init__(f"stopped by {signal.Signals(signal_number).name}")
         self.status = 128 + signal_number
+
+
+def require(module: str, extra: str = "", remedy: str = "") -> Any:
+    """Import a module of an optional package.
+
+    Args:
+        module: dotted name.
+        extra: of fidip, that installs it.
+        remedy: what to do instead of installing ``extra``.
+
+    Raises:
+        ConfigError: when it cannot be imported; says how to get it.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        package = module.partition(".")[0]
+        remedy = remedy or f"pip install 'fidip[{extra}]'"
+        raise ConfigError(f"this needs {package}, which cannot be imported: {remedy}") from error

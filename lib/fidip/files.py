@@ -128,3 +128,12 @@ def fingerprint(value: Any, length: int = 8) -> str:
     """Short hash of a JSON-like value, the same on every machine and in every process."""
     text = json.dumps(value, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:length]
+
+
+def digest(path: Path) -> str:
+    """Return a short hash of a file's content."""
+    found = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            found.update(block)
+    return found.hexdigest()[:16]

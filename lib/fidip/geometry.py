@@ -8,6 +8,8 @@ rule of image resizing libraries).
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fidip.errors import ConfigError
+
 Array = NDArray[np.float64]
 
 BOX_PADDING = 1.25  # a crop is this much larger than the box, per side
@@ -98,3 +100,42 @@ def flip_x(xy: ArrayLike, width: int) -> Array:
     xy = np.array(xy, dtype=np.float64)
     xy[..., 0] = width - 1 - xy[..., 0]
     return xy
+
+
+def whole_frame(width: int, height: int) -> Array:
+    """Return the box whose crop just shows a image of this size, letter-boxed: smaller by what a crop is padded."""
+    extent = np.array([width, height]) / BOX_PADDING
+    low = (np.array([width, height]) - extent) / 2
+    return np.array([*low, *extent])
+
+
+def cut(box: np.ndarray, width: int, height: int) -> Array:
+    """Return the part of a box (x, y, w, h) that lies in a image of this size; w or h <= 0: none does."""
+    low = np.maximum(box[:2], 0)
+    high = np.minimum(box[:2] + box[2:], [width, height])
+    return np.array([*low, *(high - low)])
+
+
+def overlap(a: np.ndarray, b: np.ndarray) -> Array:
+    """Compute the intersection over union of boxes (x, y, w, h): (N, 4), (M, 4) -> (N, M)."""
+    a, b = np.reshape(a, (-1, 1, 4)).astype(float), np.reshape(b, (1, -1, 4)).astype(float)
+    low = np.maximum(a[..., :2], b[..., :2])
+    high = np.minimum(a[..., :2] + a[..., 2:], b[..., :2] + b[..., 2:])
+    shared = np.clip(high - low, 0, None).prod(axis=-1)
+    return shared / np.maximum(a[..., 2:].prod(-1) + b[..., 2:].prod(-1) - shared, 1e-9)
+
+
+def inside(box: ArrayLike, width: int, height: int) -> bool:
+    """Tell whether a box has a part in a image of this size that can be cropped."""
+    return bool(min(cut(np.asarray(box, dtype=np.float64), width, height)[2:]) > 1)
+
+
+def parse_box(text: str) -> Array:
+    """Read "x,y,w,h" in image px. Raises ConfigError for anything else, or a box without a size."""
+    try:
+        box = np.array([float(number) for number in text.split(",")])
+    except ValueError:
+        box = np.zeros(0)
+    if box.shape != (4,) or not np.isfinite(box).all() or min(box[2:]) <= 1:
+        raise ConfigError(f"box {text!r} must be x,y,w,h: four numbers in px, w and h above 1")
+    return box

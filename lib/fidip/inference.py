@@ -1,6 +1,6 @@
 """From crops to joints in the picture: forward pass, flip test, decoding, streaming of features."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from fidip.codec import HeatmapCodec
+from fidip.data.records import Record
+from fidip.evaluation import CocoEvaluator
 from fidip.files import atomic_path
 from fidip.geometry import compose, heatmap_matrix, invert, transform
 from fidip.pixels import normalise
@@ -84,6 +86,31 @@ class Estimator:
         """Predict batch after batch; nothing is kept."""
         for batch in loader:
             yield self.predict(batch)
+
+
+def score_predictions(
+    predictions: Iterable[Prediction],
+    records: Sequence[Record],
+    areas: Sequence[float],
+    evaluator: CocoEvaluator,
+) -> None:
+    """Hand predictions to the evaluator, as validation and test do.
+
+    Args:
+        predictions: batches, in any order.
+        records: N persons; ``Prediction.index`` counts them.
+        areas: (N,) px^2 that each crop covers.
+        evaluator: takes them; ``summarize`` gives the scores.
+    """
+    for prediction in predictions:
+        chosen = [records[i] for i in prediction.index]
+        evaluator.add(
+            [record.image_id for record in chosen],
+            prediction.xy,
+            prediction.score,
+            np.array([record.score for record in chosen]),
+            np.array([areas[i] for i in prediction.index]),
+        )
 
 
 def save_features(predictions: Iterable[Prediction], path: Path, count: int) -> Iterator[Prediction]:

@@ -26,14 +26,13 @@ from fidip.data.records import (
     read_split,
 )
 from fidip.data.sampler import EpochBatches
-from fidip.domain_gap.extras import require
-from fidip.engine.signals import ignore_in_worker
-from fidip.errors import DataError
+from fidip.errors import DataError, require
 from fidip.evaluation import CocoEvaluator
 from fidip.evaluation.groundtruth import AreaMode
 from fidip.files import fingerprint
 from fidip.geometry import BOX_PADDING, extend_to_aspect
 from fidip.skeleton import find_skeleton
+from fidip.stopping import ignore_in_worker
 
 logger = logging.getLogger("fidip")
 
@@ -96,7 +95,7 @@ def build_gap_records(settings: Settings) -> list[Record]:
     """
     if not settings.TEST.DOMAIN_GAP:
         return []
-    require("sklearn")
+    require("sklearn", "analysis")
     return build_records(settings, [settings.TEST.DOMAIN_GAP], need_joints=False)
 
 

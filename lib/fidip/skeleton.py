@@ -152,6 +152,24 @@ def skeleton_text(skeleton: Skeleton) -> str:
     return json.dumps(content)
 
 
+def side_pairs(joints: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
+    """Find indices (left, right) of joints whose names differ in "left" and "right", or in "l" and "r", only."""
+    places = {name.lower(): index for index, name in enumerate(joints)}
+    pairs = []
+    for name, index in places.items():
+        other = _LONE_L.sub("r", name.replace("left", "right"))
+        if other != name and other in places:
+            pairs.append((index, places[other]))
+    return tuple(pairs)
+
+
+def without_side(joint: str) -> str:
+    """Return the name of a joint of a pair without left or right."""
+    return re.sub(r"[_\-. ]+", "_", _SIDE.sub("", joint)).strip("_") or joint
+
+
+_LONE_L = re.compile(r"(?<![a-z0-9])l(?![a-z0-9])")
+_SIDE = re.compile(r"left|right|(?<![a-z0-9])[lr](?![a-z0-9])", re.IGNORECASE)
 _KEYS = ("name", "joints", "sigmas", "flip_pairs", "limbs", "upper_body", "colours")
 
 

@@ -15,8 +15,8 @@ from fidip.build import build_classifier, build_codec, build_model, image_size
 from fidip.config import Settings, load_config, read_settings, result_keys
 from fidip.data.records import Record
 from fidip.data.sampler import EpochBatches
-from fidip.engine.grid import BatchGrid
 from fidip.engine.loop import Stage, TrainerOptions
+from fidip.engine.observe import BatchGrid
 from fidip.engine.schedule import LearningRate, OptimizerOptions, make_optimizer, warming_average
 from fidip.environment import choose_device
 from fidip.errors import ConfigError

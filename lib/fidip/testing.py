@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from torch import nn
 
 from fidip.build import build_estimator, build_model, image_size
@@ -27,7 +26,7 @@ from fidip.evaluation import (
 )
 from fidip.files import write_json, write_text
 from fidip.gap import GapRequest, TestedGap, measure_tested
-from fidip.inference import Estimator, Prediction, save_features
+from fidip.inference import Estimator, save_features, score_predictions
 from fidip.loading import (
     build_evaluator,
     build_gap_records,
@@ -137,8 +136,7 @@ def predict(
     if features is not None:
         predictions = save_features(predictions, features, len(records))
         write_json(features.with_suffix(".json"), [_feature_row(record) for record in records])
-    for prediction in predictions:
-        _add(evaluator, prediction, records, areas)
+    score_predictions(predictions, records, areas, evaluator)
 
 
 def _feature_row(record: Record) -> dict[str, Any]:
@@ -148,19 +146,6 @@ def _feature_row(record: Record) -> dict[str, Any]:
         "synthetic": record.synthetic,
         "posture": record.posture,
     }
-
-
-def _add(
-    evaluator: CocoEvaluator, prediction: Prediction, records: Sequence[Record], areas: Sequence[float]
-) -> None:
-    chosen = [records[i] for i in prediction.index]
-    evaluator.add(
-        [record.image_id for record in chosen],
-        prediction.xy,
-        prediction.score,
-        np.array([record.score for record in chosen]),
-        np.array([areas[i] for i in prediction.index]),
-    )
 
 
 def report(

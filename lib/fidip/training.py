@@ -5,7 +5,7 @@ import errno
 import itertools
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from fidip.engine import Monitor, Trainer
 from fidip.environment import provenance, seed_everything, setup_logging
 from fidip.errors import FidipError
 from fidip.files import atomic_path, read_json, write_json, write_text
+from fidip.inference import score_predictions
 from fidip.loading import Validation, build_training_records, build_validation, independent_sets
 from fidip.models import export_weights
 from fidip.models.sync_batchnorm import join_batchnorm
@@ -157,16 +158,12 @@ def _validate(
 ) -> dict[str, Any]:
     """Score a model on the validation set; each process predicts its own part, none twice."""
     estimator = build_estimator(settings, model, accelerator.device)
-    mine = [(p.index, p.xy, p.score) for p in estimator.run(validation.loader)]
-    parts = gather_object(mine)
+    mine = [replace(one, features=one.features[:0]) for one in estimator.run(validation.loader)]
+    predictions = gather_object(mine)
     metrics: list[Any] = [None]
     if accelerator.is_main_process:
         validation.evaluator.reset()
-        for index, xy, score in parts:
-            chosen = [validation.records[i] for i in index]
-            validation.evaluator.add(
-                [r.image_id for r in chosen], xy, score, areas=[validation.areas[i] for i in index]
-            )
+        score_predictions(predictions, validation.records, validation.areas, validation.evaluator)
         metrics = [validation.evaluator.summarize()]
     return broadcast_object_list(metrics)[0] if accelerator.num_processes > 1 else metrics[0]
 

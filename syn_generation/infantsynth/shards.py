@@ -24,10 +24,10 @@ from typing import IO, Any, Protocol
 import cv2
 import joblib
 
-from fidip.environment import leaving_at_sigterm
 from fidip.errors import ConfigError, DataError, FidipError
 from fidip.files import fingerprint, read_json, sync_folder, write_json
 from fidip.progress import progress
+from fidip.stopping import leaving_at_sigterm
 
 Record = Mapping[str, Any]
 

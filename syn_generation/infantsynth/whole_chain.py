@@ -21,8 +21,7 @@ from fidip.evaluation.coco import Summary
 from fidip.files import read_json, write_json, write_text
 from fidip.loading import build_evaluator, build_records, plain_loader, read_content, split_to_test
 from fidip.packaged import find_weights
-from fidip.predict.frames import PoseFile
-from fidip.predict.stream import stream_path
+from fidip.predict.pose_file import PoseFile, stream_path
 from fidip.runs import LAST_MODEL
 from fidip.stages import build_companion
 from fidip.testing import run_test
@@ -196,8 +195,8 @@ def predict_videos(settings: Settings, root: Path, videos: Sequence[str], weight
     for name in videos:
         images = read_json(annotation_path(root / "data", name), "annotation file")["images"]
         for frame in PoseFile(stream_path(root / VIDEOS, name)):
-            for person in frame.persons[:1]:
-                evaluator.add([images[frame.index]["id"]], person.xy[None], person.score[None])
+            if len(frame):
+                evaluator.add([images[frame.index]["id"]], frame.keypoints[:1], frame.scores[:1])
     return evaluator.summarize()
 
 

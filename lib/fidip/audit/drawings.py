@@ -8,8 +8,8 @@ import numpy as np
 from fidip.audit.diversity import Diversity
 from fidip.audit.findings import Place
 from fidip.audit.splits import AuditSplit, Person
+from fidip.drawing import Pen, draw_joints
 from fidip.errors import DataError
-from fidip.evaluation.pictures import Pen, draw_joints
 from fidip.geometry import BOX_PADDING, transform
 from fidip.pixels import read_rgb
 from fidip.skeleton import Skeleton

@@ -21,8 +21,7 @@ from fidip.config import Config, read_settings
 from fidip.engine.loop import Stage
 from fidip.environment import provenance, seed_everything
 from fidip.errors import ConfigError, FidipError
-from fidip.models.complexity import meta_copy
-from fidip.models.relu6 import ThriftyReLU6, replace_modules
+from fidip.models.pose import ThriftyReLU6, meta_copy, replace_modules
 from fidip.pixels import normalise
 from fidip.stages import build_accelerator, build_stages
 
@@ -184,7 +183,7 @@ class OwnStep:
     def __call__(self, batch: Batch) -> Batch:
         """Learn from one batch on the device; returns the losses. Raises FidipError when one is not finite."""
         with self.accelerator.autocast():
-            losses = self.wrapped(batch)
+            losses: Batch = self.wrapped(batch, 0.0).losses
         total = torch.stack([*losses.values()]).sum()
         if not torch.isfinite(total):
             raise FidipError("a loss is not finite while timing; lower TRAIN.LR")

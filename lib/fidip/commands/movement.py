@@ -43,15 +43,14 @@ def run(args: argparse.Namespace) -> int:
     from fidip.environment import setup_logging
     from fidip.files import require_writable
     from fidip.motion.movement import MovementOptions, measure, write_movement
-    from fidip.motion.movement_table import movement_text
-    from fidip.predict.export.naming import stem
-    from fidip.predict.frames import PoseFile
+    from fidip.motion.outputs import movement_text
+    from fidip.predict.pose_file import PoseFile
 
     setup_logging()
     options = MovementOptions(args.window, args.order, args.threshold, args.max_lag, args.body_length)
     poses, out = PoseFile(args.poses), args.out or args.poses.parent
     require_writable(out)
     movement = measure(poses, options)
-    paths = write_movement(movement, out, stem(poses))
+    paths = write_movement(movement, out, poses.stem)
     sys.stdout.write(f"{movement_text(movement.tracks)}\n\nwritten: {', '.join(map(str, paths))}\n")
     return 0

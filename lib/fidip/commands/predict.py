@@ -18,7 +18,7 @@ from pathlib import Path
 
 from fidip.commands.options import add_number, free_overrides
 from fidip.errors import ConfigError
-from fidip.predict.boxes import parse_box
+from fidip.geometry import parse_box
 
 EXPORTS = ("coco", "csv", "dlc", "overlay", "parquet", "pictures", "sleap", "video")
 SMOOTHING = ("none", "one-euro", "savgol")

@@ -12,22 +12,17 @@ import numpy as np
 
 from fidip.config import load_config
 from fidip.environment import choose_device, logger, setup_logging
-from fidip.files import fingerprint, require_writable
+from fidip.files import digest, fingerprint, require_writable
 from fidip.motion.movement import MovementOptions, summarise
-from fidip.motion.movement_table import NOTICE
-from fidip.predict.box_file import BoxFile
-from fidip.predict.detector import Detector
+from fidip.motion.outputs import NOTICE
 from fidip.predict.export import EXPORTS
-from fidip.predict.follow import Follower, Plan
-from fidip.predict.frames import PoseFile
-from fidip.predict.load import load_named, run_by
-from fidip.predict.predictor import Predictor, digest
-from fidip.predict.reader import Pictures, Source
-from fidip.predict.select import choice
-from fidip.predict.session import predict_source
+from fidip.predict.finder import Detector
+from fidip.predict.follow import Follower, Plan, predict_source
+from fidip.predict.pose_file import PoseFile, stream_path
+from fidip.predict.poses import choice
+from fidip.predict.predictor import Predictor, load_named, run_by
 from fidip.predict.smoothing import smooth_file
-from fidip.predict.sources import find_sources
-from fidip.predict.stream import stream_path
+from fidip.predict.sources import BoxFile, ImageFiles, Source, find_sources
 from fidip.runs import plan_test
 from fidip.skeleton import Skeleton
 
@@ -83,7 +78,7 @@ class Counts:
     @classmethod
     def of(cls, poses: PoseFile, others: int) -> "Counts":
         """Count the frames of a file."""
-        persons = [bool(frame.persons) for frame in poses]
+        persons = [len(frame) > 0 for frame in poses]
         return cls(len(persons), sum(persons), others, "frames" if poses.header.rate else "images")
 
     def __add__(self, more: "Counts") -> "Counts":
@@ -202,7 +197,7 @@ def _finish(
         "blur_faces": arguments.blur_faces,
         "min_score": arguments.threshold,
         "skeleton": skeleton,
-        "annotations": source.listed if isinstance(source, Pictures) else None,
+        "annotations": source.listed if isinstance(source, ImageFiles) else None,
     }
     for name in arguments.exports:
         write = EXPORTS[name]

@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     from fidip.environment import choose_device, setup_logging
     from fidip.page.analysis import Limits
     from fidip.page.launch import serve
-    from fidip.predict.detector import Detector
+    from fidip.predict.finder import Detector
 
     setup_logging()
     limits = Limits(args.max_mb, args.max_megapixels, args.max_seconds, args.max_frames)
@@ -76,8 +76,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _predictor(args: argparse.Namespace) -> "Predictor":
     from fidip.config import load_config
-    from fidip.predict.load import load_named, run_by
-    from fidip.predict.predictor import Predictor
+    from fidip.predict.predictor import Predictor, load_named, run_by
 
     named = [one for one in (args.model, args.bundle, args.cfg) if one is not None]
     if len(named) > 1 or (args.cfg is None) != (args.weights is None):

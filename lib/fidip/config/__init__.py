@@ -1,8 +1,18 @@
 """YAML configs: defaults with meaning and unit, inheritance, overrides, checks."""
 
 from fidip.config.check import check_for_testing, check_for_training
-from fidip.config.keys import KEYS, Config, defaults, read_settings
-from fidip.config.load import dump, find_config, load_config, load_settings, result_keys, run_name
+from fidip.config.load import (
+    KEYS,
+    Config,
+    defaults,
+    dump,
+    find_config,
+    load_config,
+    load_settings,
+    read_settings,
+    result_keys,
+    run_name,
+)
 from fidip.config.settings import Settings
 
 __all__ = [

@@ -3,7 +3,7 @@
 import logging
 from typing import Any
 
-from fidip.config.keys import Config, read_settings
+from fidip.config.load import Config, read_settings
 from fidip.config.settings import Settings
 from fidip.errors import ConfigError
 from fidip.packaged import find_weights

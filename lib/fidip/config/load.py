@@ -1,19 +1,20 @@
-"""Read a config: defaults, then the chain of BASE files, then the file, then overrides."""
+"""Read a config: defaults, then the chain of BASE files, then the file, then overrides; as a node or as settings."""
 
 import ast
 import difflib
 import logging
 import re
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias, get_args, get_origin, get_type_hints
 
 import yaml
 from yacs.config import CfgNode
 
-from fidip.config.keys import KEYS, Config, defaults, faults, plain, read_settings
 from fidip.config.legacy import flatten, translate
-from fidip.config.rules import coerce
-from fidip.config.settings import Settings
+from fidip.config.settings import Rule, Settings
+from fidip.config.values import coerce
 from fidip.errors import ConfigError
 from fidip.files import fingerprint
 from fidip.packaged import packaged_models
@@ -21,12 +22,60 @@ from fidip.skeleton import SKELETONS, find_skeleton, skeleton_text
 
 logger = logging.getLogger("fidip")
 
+Config: TypeAlias = CfgNode | Settings  # what a function takes that reads a config
+
 # Where configs come with the package: in a checkout, and in an installed package.
 SHIPPED = (Path(__file__).parents[3] / "experiments", Path(__file__).parents[1] / "experiments")
 
 # What a run is run with, not what comes out of it: left out of the key of a run folder.
 _NO_EFFECT = ("OUTPUT_DIR", "LOG_DIR", "WORKERS", "PIN_MEMORY", "PRINT_FREQ", "AUTO_RESUME", "DEVICE", "DEBUG.",
               "TRAIN.CHECKPOINT_EVERY", "TEST.PICTURES", "TEST.DOMAIN_GAP", "TEST.SAVE_FEATURES")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class KeyFacts:
+    """One key: name with dots, type (the element's type of a list), whether it is a list, default and rule."""
+
+    name: str
+    kind: type
+    listed: bool
+    default: Any
+    rule: Rule
+
+
+def all_keys(cls: type = Settings, prefix: str = "") -> dict[str, KeyFacts]:
+    """Every key by its name with dots, e.g. ``TRAIN.LR``."""
+    found: dict[str, KeyFacts] = {}
+    kinds = get_type_hints(cls)
+    for one in fields(cls):
+        kind, name = kinds[one.name], f"{prefix}{one.name}"
+        if isinstance(kind, type) and is_dataclass(kind):
+            found |= all_keys(kind, f"{name}.")
+        else:
+            listed = get_origin(kind) is tuple
+            element = get_args(kind)[0] if listed else get_origin(kind) or kind
+            default = {} if one.default is MISSING else one.default
+            found[name] = KeyFacts(name, element, listed, default, one.metadata["rule"])
+    return found
+
+
+KEYS: Mapping[str, KeyFacts] = all_keys()
+
+
+def defaults() -> CfgNode:
+    """Return a fresh yacs node with every key at its default."""
+    root = CfgNode()
+    for name, facts in KEYS.items():
+        *groups, last = name.split(".")
+        node = root
+        for one in groups:
+            node = node.setdefault(one, CfgNode())
+        free = isinstance(facts.default, Mapping)
+        node[last] = (
+            CfgNode(new_allowed=True) if free else list(facts.default) if facts.listed else facts.default
+        )
+    return root
+
 
 # Keys that older runs did not have: left out while they change nothing, so that these runs keep their names.
 _NEUTRAL = {
@@ -203,3 +252,50 @@ def _resolve_skeleton(cfg: CfgNode) -> None:
     if skeleton.name not in SKELETONS:
         cfg.DATASET.SKELETON = skeleton_text(skeleton)
     cfg.MODEL.NUM_JOINTS = cfg.MODEL.NUM_JOINTS or skeleton.num_joints
+
+
+def faults(cfg: CfgNode) -> list[str]:
+    """Say which values of a node break the rules of their keys."""
+    found = []
+    for name, facts in KEYS.items():
+        node: Any = cfg
+        for part in name.split("."):
+            node = node[part]
+        if not isinstance(facts.default, Mapping) and (text := facts.rule.fault(node)):
+            found.append(f"{name} {text}")
+    return found
+
+
+def read_settings(config: Config) -> Settings:
+    """Turn a merged node into typed, frozen settings.
+
+    Raises:
+        ConfigError: for values outside the rules of their keys.
+    """
+    if isinstance(config, Settings):
+        return config
+    if found := faults(config):
+        raise ConfigError("; ".join(found))
+    made: Settings = _read(Settings, config)
+    return made
+
+
+def _read(cls: type, node: Mapping[str, Any]) -> Any:
+    values = {}
+    kinds = get_type_hints(cls)
+    for one in fields(cls):
+        value = node[one.name]
+        if is_dataclass(kinds[one.name]):
+            values[one.name] = _read(kinds[one.name], value)
+        else:
+            values[one.name] = tuple(value) if isinstance(value, list) else plain(value)
+    return cls(**values)
+
+
+def plain(node: Any) -> Any:
+    """Turn nested nodes or settings into dicts and lists, as they stand in a YAML file."""
+    if is_dataclass(node) and not isinstance(node, type):
+        return {one.name: plain(getattr(node, one.name)) for one in fields(node)}
+    if isinstance(node, Mapping):
+        return {name: plain(value) for name, value in node.items()}
+    return list(node) if isinstance(node, tuple) else node

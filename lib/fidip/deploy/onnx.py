@@ -4,7 +4,6 @@ A graph takes crops as the network does, RGB (or BGR, as the config says) minus 
 (fidip.pixels.normalise), and gives heatmaps. Flipping and decoding stay outside, where all networks share them.
 """
 
-import importlib
 import json
 import logging
 import warnings
@@ -18,7 +17,7 @@ from torch import Tensor, nn
 from fidip.build import image_size
 from fidip.config import Config, Settings, read_settings
 from fidip.deploy.bundle import describe, read_config
-from fidip.errors import ConfigError, DataError, FidipError
+from fidip.errors import ConfigError, DataError, FidipError, require
 from fidip.files import atomic_path
 from fidip.models.weights import first_sentence
 from fidip.pixels import IMAGENET_MEAN, IMAGENET_STD
@@ -28,16 +27,6 @@ OPSET = 18  # the oldest that torch's exporter writes; onnxruntime >= 1.14 and o
 INPUT, OUTPUT = "images", "heatmaps"
 TOLERANCE = 1e-4  # largest difference between graph and network, relative to the highest heatmap value
 _TRIAL_BATCHES = (1, 5)
-
-
-def require(module: str) -> Any:
-    """Import an optional package. Raises ConfigError that says how to get it."""
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise ConfigError(
-            f"{module} is needed here and cannot be imported: pip install 'fidip[deploy]'"
-        ) from error
 
 
 class Heatmaps(nn.Module):
@@ -61,7 +50,7 @@ class OnnxNet(nn.Module):
 
     def __init__(self, path: str | Path, device: str = "auto", threads: int = 0) -> None:
         super().__init__()
-        runtime = require("onnxruntime")
+        runtime = require("onnxruntime", "deploy")
         path = Path(path)
         if not path.is_file():
             raise DataError(f"network {path} does not exist; check the path")
@@ -112,7 +101,7 @@ def export_onnx(config: Config, model: nn.Module, path: str | Path) -> Path:
     path = Path(path)
     if path.suffix != SUFFIX:
         raise DataError(f"network {path}: the name must end in {SUFFIX}")
-    onnx = require("onnx")
+    onnx = require("onnx", "deploy")
     content = _graph(model, image_size(config))
     for key, value in {**describe(config), "input": json.dumps(_input_facts(config))}.items():
         content.metadata_props.add(key=key, value=value)
@@ -151,7 +140,7 @@ def check_same(net: nn.Module, model: nn.Module, size: tuple[int, int]) -> float
 
 def _graph(model: nn.Module, size: tuple[int, int]) -> Any:
     """The network as an ONNX ModelProto."""
-    require("onnxscript")
+    require("onnxscript", "deploy")
     example = torch.zeros(2, 3, size[1], size[0])
     log = logging.getLogger("torch.onnx")
     before = log.level

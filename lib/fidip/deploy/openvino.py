@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from fidip.build import image_size
 from fidip.config import Config, Settings
 from fidip.deploy.bundle import read_config
-from fidip.deploy.onnx import INPUT, OUTPUT, Heatmaps, check_same, export_onnx, no_features, require
-from fidip.errors import DataError, FidipError
+from fidip.deploy.onnx import INPUT, OUTPUT, Heatmaps, check_same, export_onnx, no_features
+from fidip.errors import DataError, FidipError, require
 from fidip.files import atomic_path
 from fidip.models.weights import first_sentence
 
@@ -40,7 +40,9 @@ class CompiledNet(nn.Module):
         settings = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
         if threads:
             settings["INFERENCE_NUM_THREADS"] = str(threads)
-        self.request = require("openvino").Core().compile_model(graph, "CPU", settings).create_infer_request()
+        self.request = (
+            require("openvino", "deploy").Core().compile_model(graph, "CPU", settings).create_infer_request()
+        )
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Normalised pixels (B, 3, H, W) -> features (B, 0, 0, 0), heatmaps (B, K, H/4, W/4), on the same device."""
@@ -56,7 +58,7 @@ class OpenVinoNet(CompiledNet):
     """
 
     def __init__(self, path: str | Path, threads: int = 0) -> None:
-        core = require("openvino").Core()
+        core = require("openvino", "deploy").Core()
         path = Path(path)
         _check_files(path)
         try:
@@ -86,7 +88,7 @@ def compile_net(model: nn.Module, size: tuple[int, int]) -> CompiledNet:
         ConfigError: without openvino.
         FidipError: where the network cannot be converted, or computes something else then.
     """
-    require("openvino")
+    require("openvino", "deploy")
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
@@ -124,7 +126,7 @@ def export_openvino(config: Config, model: nn.Module, path: str | Path) -> Path:
     path = Path(path)
     if path.suffix != SUFFIX:
         raise DataError(f"network {path}: the name must end in {SUFFIX}")
-    openvino = require("openvino")
+    openvino = require("openvino", "deploy")
     with tempfile.TemporaryDirectory() as folder:
         source = export_onnx(config, model, Path(folder) / "graph.onnx")
         graph = openvino.Core().read_model(source)

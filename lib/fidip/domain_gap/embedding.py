@@ -3,8 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from fidip.domain_gap.extras import require
-from fidip.errors import DataError
+from fidip.errors import DataError, require
 from fidip.registry import Registry
 
 EMBEDDINGS = Registry("embedding")
@@ -19,7 +18,7 @@ LEAST = 4  # pictures
 def _tsne(vectors: np.ndarray, seed: int) -> np.ndarray:
     """t-SNE (van der Maaten & Hinton 2008)."""
     perplexity = min(PERPLEXITY, (len(vectors) - 1) / 3)
-    build = require("sklearn.manifold").TSNE
+    build = require("sklearn.manifold", "analysis").TSNE
     points: np.ndarray = build(2, perplexity=perplexity, init="pca", random_state=seed).fit_transform(vectors)
     return points
 
@@ -27,7 +26,7 @@ def _tsne(vectors: np.ndarray, seed: int) -> np.ndarray:
 @EMBEDDINGS.register("umap")
 def _umap(vectors: np.ndarray, seed: int) -> np.ndarray:
     """UMAP (McInnes et al. 2018); one thread, as more are not reproducible."""
-    build = require("umap", "pip install umap-learn").UMAP
+    build = require("umap", remedy="pip install umap-learn").UMAP
     neighbours = min(NEIGHBOURS, len(vectors) - 1)
     points: np.ndarray = build(n_neighbors=neighbours, random_state=seed, n_jobs=1).fit_transform(vectors)
     return points

@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from fidip.domain_gap.extras import require
 from fidip.domain_gap.features import DomainFeatures
-from fidip.errors import DataError
+from fidip.errors import DataError, require
 from fidip.registry import Registry
 
 Array = np.ndarray
@@ -47,13 +46,15 @@ def a_distance(accuracy: float) -> float:
 
 @PROBES.register("linear")
 def _linear(count: int, seed: int) -> Any:
-    return require("sklearn.linear_model").LogisticRegression(C=0.1, max_iter=2000, random_state=seed)
+    return require("sklearn.linear_model", "analysis").LogisticRegression(
+        C=0.1, max_iter=2000, random_state=seed
+    )
 
 
 @PROBES.register("mlp")
 def _mlp(count: int, seed: int) -> Any:
     """One hidden layer of 64; the penalty and the few epochs keep it from learning small sets by heart."""
-    build: Callable[..., Any] = require("sklearn.neural_network").MLPClassifier
+    build: Callable[..., Any] = require("sklearn.neural_network", "analysis").MLPClassifier
     return build((64,), alpha=0.1, batch_size=min(32, count), max_iter=40, random_state=seed)
 
 
@@ -82,7 +83,7 @@ def probe_domains(
     right = np.zeros(len(vectors))
     for repeat in range(repeats):
         rng = np.random.default_rng([seed, repeat])
-        split = require("sklearn.model_selection").StratifiedGroupKFold(
+        split = require("sklearn.model_selection", "analysis").StratifiedGroupKFold(
             folds, shuffle=True, random_state=int(rng.integers(2**31))
         )
         for train, held in split.split(vectors, domain, names):
@@ -107,11 +108,11 @@ def _balanced(train: Array, domain: Array, rng: np.random.Generator) -> Array:
 def _fit_predict(
     kind: str, vectors: Array, domain: Array, train: Array, held: Array, rng: np.random.Generator
 ) -> Array:
-    scaler = require("sklearn.preprocessing").StandardScaler().fit(vectors[train])
+    scaler = require("sklearn.preprocessing", "analysis").StandardScaler().fit(vectors[train])
     probe = PROBES[kind](len(train), int(rng.integers(2**31)))
     with warnings.catch_warnings():
         # the epochs are few on purpose
-        warnings.simplefilter("ignore", require("sklearn.exceptions").ConvergenceWarning)
+        warnings.simplefilter("ignore", require("sklearn.exceptions", "analysis").ConvergenceWarning)
         probe.fit(scaler.transform(vectors[train]), domain[train])
     predicted: Array = probe.predict(scaler.transform(vectors[held]))
     return predicted

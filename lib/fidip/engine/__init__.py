@@ -3,6 +3,5 @@
 from fidip.engine.loop import Stage, Trainer
 from fidip.engine.observe import Monitor
 from fidip.engine.schedule import LearningRate, make_optimizer
-from fidip.engine.signals import StopRequest
 
-__all__ = ["LearningRate", "Monitor", "Stage", "StopRequest", "Trainer", "make_optimizer"]
+__all__ = ["LearningRate", "Monitor", "Stage", "Trainer", "make_optimizer"]

@@ -21,8 +21,8 @@ from fidip.checkpoint import Checkpoint, CheckpointFile, Position, random_state,
 from fidip.data.sampler import EpochBatches
 from fidip.engine.observe import Monitor, save_bad_batch
 from fidip.engine.schedule import LearningRate, warming_average
-from fidip.engine.signals import StopRequest
 from fidip.errors import FidipError, Interrupted
+from fidip.stopping import StopRequest
 
 logger = logging.getLogger("fidip")
 
@@ -199,10 +199,9 @@ class Trainer:
             in_group = min(options.accumulate, total - first)
             complete = here.batch - first == in_group
             factor = stage.rate(here.epoch, here.step, steps)
-            self.accelerator.unwrap_model(task).progress = here.step / steps
             for group in optimizer.param_groups:
                 group["lr"] = group["base_lr"] * factor
-            figures = self._learn(task, optimizer, batch, 1 / in_group, complete)
+            figures = self._learn(task, optimizer, batch, here.step / steps, 1 / in_group, complete)
             here.step += complete
             here.total_step += complete
             self.monitor.step(figures, self._images(batch), optimizer.param_groups[0]["lr"], here.total_step)
@@ -220,19 +219,36 @@ class Trainer:
         self.monitor.end_epoch()
 
     def _learn(
-        self, task: nn.Module, optimizer: Optimizer, batch: dict[str, Any], share: float, complete: bool
-    ) -> dict[str, Tensor]:
-        """One batch: forward, backward, and a step of the optimiser when its group is complete."""
+        self,
+        task: nn.Module,
+        optimizer: Optimizer,
+        batch: dict[str, Any],
+        progress: float,
+        share: float,
+        complete: bool,
+    ) -> dict[str, Tensor | float]:
+        """Learn from one batch: forward, backward, and a step of the optimiser when its group is complete.
+
+        Args:
+            task: wrapped; (batch, progress) -> ``Step``.
+            optimizer: of the task.
+            batch: tensors by name.
+            progress: share of the stage that is done, 0..1.
+            share: factor on the losses: 1 / batches of the group.
+            complete: whether this is the last batch of its group.
+
+        Returns:
+            Losses and figures.
+        """
         batch = {name: self._on_device(name, value) for name, value in batch.items()}
         # the forward pass decides whether the backward pass exchanges gradients
         with nullcontext() if complete else self.accelerator.no_sync(task):
             with self.accelerator.autocast():
-                losses = task(batch)
+                losses, shown = task(batch, progress)
             total = torch.stack([*losses.values()]).sum()
             if not torch.isfinite(total):
                 self._not_finite(batch, losses)
             self.accelerator.backward(total * share)
-        figures = {**losses, **self.accelerator.unwrap_model(task).observed}
         if complete:
             if self.options.clip:
                 self.accelerator.clip_grad_norm_(task.parameters(), self.options.clip)
@@ -240,7 +256,7 @@ class Trainer:
             optimizer.zero_grad(set_to_none=True)
             if self.ema is not None:
                 self.ema.update_parameters(self.model)
-        return figures
+        return {**losses, **shown}
 
     def _on_device(self, name: str, value: Any) -> Any:
         # the crop matrices are float64, which mps lacks, and no task needs them

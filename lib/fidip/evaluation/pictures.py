@@ -1,12 +1,21 @@
 """Contact sheets of the best and the worst predictions, labels and predictions drawn over each other."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from fidip.drawing import (
+    INK,
+    PAPER,
+    PREDICTION_COLOURS,
+    PREDICTION_PEN,
+    TRUTH_COLOURS,
+    TRUTH_PEN,
+    Colour,
+    draw_joints,
+)
 from fidip.errors import DataError
 from fidip.evaluation.groundtruth import joint_box
 from fidip.evaluation.matching import Match
@@ -15,33 +24,13 @@ from fidip.geometry import BOX_PADDING, transform
 from fidip.pixels import read_rgb
 from fidip.skeleton import COCO17, Skeleton
 
-Colour = tuple[int, int, int]
 PictureReader = Callable[[str], np.ndarray]  # file name -> RGB uint8 (H, W, 3)
 
-# RGB of left, right and middle; blue against orange is told apart by colour-blind readers too
-TRUTH_COLOURS: tuple[Colour, Colour, Colour] = ((150, 225, 255), (0, 90, 230), (60, 165, 250))
-PREDICTION_COLOURS: tuple[Colour, Colour, Colour] = ((255, 215, 80), (225, 60, 0), (255, 140, 20))
-INK: Colour = (20, 20, 20)
-PAPER: Colour = (255, 255, 255)
 OUTSIDE: Colour = (90, 90, 90)
 
 _CAPTION = 24  # px below each tile
 _HEADING = 34  # px above the sheet
 _GAP = 6  # px between tiles
-
-
-@dataclass(frozen=True)
-class Pen:
-    """Colours of left, right and middle; width of limbs and radius of joints in px, without their outline."""
-
-    colours: tuple[Colour, Colour, Colour]
-    width: int
-    radius: int
-
-
-# labels are drawn first and broader, so that their colour shows even under an exact prediction
-TRUTH_PEN = Pen(TRUTH_COLOURS, width=8, radius=7)
-PREDICTION_PEN = Pen(PREDICTION_COLOURS, width=2, radius=3)
 
 
 def prediction_pictures(
@@ -125,31 +114,6 @@ def tile_matrix(match: Match, side: int) -> np.ndarray:
     scale = side / max((high - low).max() * BOX_PADDING, 1.0)
     offset = side / 2 - scale * (low + high) / 2
     return np.array([[scale, 0.0, offset[0]], [0.0, scale, offset[1]]])
-
-
-def draw_joints(tile: np.ndarray, xy: np.ndarray, shown: np.ndarray, pen: Pen, skeleton: Skeleton) -> None:
-    """Limbs and joints with a dark outline, which keeps both colours visible on any picture."""
-    sides = joint_sides(skeleton)
-    # far outside the tile OpenCV's line drawing overflows
-    points = np.clip(np.rint(xy), -5 * len(tile), 5 * len(tile)).astype(int).tolist()
-    for outline in (True, False):
-        for start, end in skeleton.limbs:
-            if shown[start] and shown[end]:
-                # a limb across the body is neither left nor right
-                side = sides[start] if sides[start] == sides[end] else 2
-                colour, width = (INK, pen.width + 2) if outline else (pen.colours[side], pen.width)
-                cv2.line(tile, points[start], points[end], colour, width, cv2.LINE_AA)
-        for joint in np.flatnonzero(shown):
-            colour, radius = (INK, pen.radius + 1) if outline else (pen.colours[sides[joint]], pen.radius)
-            cv2.circle(tile, points[joint], radius, colour, cv2.FILLED, cv2.LINE_AA)
-
-
-def joint_sides(skeleton: Skeleton) -> list[int]:
-    """Per joint 0 left, 1 right, 2 middle."""
-    sides = [2] * skeleton.num_joints
-    for left, right in skeleton.flip_pairs:
-        sides[left], sides[right] = 0, 1
-    return sides
 
 
 def _sheet(tiles: list[np.ndarray], heading: str, columns: int) -> np.ndarray:

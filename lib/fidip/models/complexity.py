@@ -1,11 +1,11 @@
 """Size and work of a network: parameters and multiply-adds, counted by two conventions."""
 
-import copy
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from fidip.models.pose import meta_copy
 
 _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, *_TRANSPOSED)
@@ -66,13 +66,3 @@ def complexity(model: nn.Module, image_size: tuple[int, int]) -> Complexity:
 def _positions(module: nn.Module, x: Tensor) -> int:
     """Places at which a layer's weights are applied: pixels of a map, tokens of a sequence."""
     return x.shape[2:].numel() if isinstance(module, _CONVOLUTIONS) else x.shape[1:-1].numel()
-
-
-def meta_copy(model: nn.Module) -> Any:
-    """Copy the structure of a network without its numbers, onto the meta device: a forward gives shapes only."""
-    memo: dict[int, Any] = {}
-    for parameter in model.parameters():
-        memo[id(parameter)] = nn.Parameter(torch.empty_like(parameter, device="meta"), requires_grad=False)
-    for buffer in model.buffers():
-        memo[id(buffer)] = torch.empty_like(buffer, device="meta")
-    return copy.deepcopy(model, memo)

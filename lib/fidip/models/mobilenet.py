@@ -12,13 +12,14 @@ from fidip.models.heads import DUC, init_head, spatial_softmax
 from fidip.models.pose import (
     POSE_NETS,
     PoseNet,
+    ThriftyReLU6,
     check_extra,
     check_image_size,
     load_imagenet,
+    replace_modules,
     torchvision_weights,
     wants_imagenet,
 )
-from fidip.models.relu6 import ThriftyReLU6, replace_modules
 
 
 class MobileNetTrunk(nn.Module):

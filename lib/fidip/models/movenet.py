@@ -12,8 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fidip.errors import ConfigError
-from fidip.models.pose import POSE_NETS, PoseNet, check_extra, check_image_size, wants_imagenet
-from fidip.models.relu6 import ThriftyReLU6
+from fidip.models.pose import POSE_NETS, PoseNet, ThriftyReLU6, check_extra, check_image_size, wants_imagenet
 from fidip.pixels import IMAGENET_MEAN, IMAGENET_STD
 
 # expansion, output channels, repetitions, first stride of each group of inverted residual blocks

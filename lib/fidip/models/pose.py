@@ -1,16 +1,18 @@
-"""What all pose networks share: their base class, their registry, checks of what a config asks of them.
+"""What pose networks share: base class, registry, checks of what a config asks of them, a thrifty ReLU6.
 
 A network is one file beside this one: a subclass of PoseNet and a function that builds it, registered by name.
 """
 
+import copy
 import difflib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, get_type_hints
 
+import torch
 import torchvision
 from torch import Tensor, nn
 
-from fidip.config.rules import coerce
+from fidip.config.values import coerce
 from fidip.errors import ConfigError
 from fidip.models.weights import fetch_pretrained, load_tensors
 from fidip.registry import Registry
@@ -142,3 +144,47 @@ def load_imagenet(net: PoseNet, name: str, fetch: Callable[[], Mapping[str, Tens
     report = load_tensors(net, fetch_pretrained(name, fetch), f"ImageNet weights {name}", allow_partial=True)
     if report.mismatched:
         raise ConfigError(f"the ImageNet weights of {name} do not fit this MODEL.EXTRA: {report.summary()}")
+
+
+def meta_copy(model: nn.Module) -> Any:
+    """Copy the structure of a network without its numbers, onto the meta device: a forward gives shapes only."""
+    memo: dict[int, Any] = {}
+    for parameter in model.parameters():
+        memo[id(parameter)] = nn.Parameter(torch.empty_like(parameter, device="meta"), requires_grad=False)
+    for buffer in model.buffers():
+        memo[id(buffer)] = torch.empty_like(buffer, device="meta")
+    return copy.deepcopy(model, memo)
+
+
+class _ClampInPlace(torch.autograd.Function):
+    """min(max(x, 0), 6) in place, with the output kept for the backward pass: no copy of the input is needed."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.mark_dirty(x)
+        x.clamp_(0, 6)
+        ctx.save_for_backward(x)
+        return x
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        (clamped,) = ctx.saved_tensors
+        return torch.ops.aten.hardtanh_backward(gradients[0], clamped, 0.0, 6.0)
+
+
+class ThriftyReLU6(nn.ReLU6):
+    """ReLU6 with the same values and gradients; torch's in-place one copies its input when it trains."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Any shape, changed in place."""
+        if torch.is_grad_enabled() and input.requires_grad:
+            return _ClampInPlace.apply(input)
+        return super().forward(input)
+
+
+def replace_modules(root: nn.Module, old: type[nn.Module], new: Callable[[], nn.Module]) -> None:
+    """Put ``new()`` in the place of every submodule of exactly the type ``old``."""
+    for parent in list(root.modules()):
+        for name, child in parent.named_children():
+            if type(child) is old:
+                setattr(parent, name, new())

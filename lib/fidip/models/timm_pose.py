@@ -11,9 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from fidip.errors import ConfigError
-from fidip.models.complexity import meta_copy
 from fidip.models.heads import LightHead
-from fidip.models.pose import POSE_NETS, PoseNet, check_extra, check_image_size, wants_imagenet
+from fidip.models.pose import POSE_NETS, PoseNet, check_extra, check_image_size, meta_copy, wants_imagenet
 from fidip.models.weights import fetch_pretrained, first_sentence
 
 

@@ -9,8 +9,16 @@ import numpy as np
 from fidip.environment import logger
 from fidip.errors import ConfigError, DataError
 from fidip.files import write_json
-from fidip.motion.movement_figure import write_traces
-from fidip.motion.movement_signals import (
+from fidip.motion.outputs import (
+    JOINT_MEASURES,
+    NOTICE,
+    PAIR_MEASURES,
+    TrackMovement,
+    Values,
+    write_tables,
+    write_traces,
+)
+from fidip.motion.signals import (
     REST,
     Motion,
     correlate,
@@ -20,17 +28,9 @@ from fidip.motion.movement_signals import (
     mean,
     quantile,
 )
-from fidip.motion.movement_table import (
-    JOINT_MEASURES,
-    NOTICE,
-    PAIR_MEASURES,
-    TrackMovement,
-    Values,
-    write_tables,
-)
-from fidip.predict.export.naming import side_pairs, stem, without_side
-from fidip.predict.frames import Header, PoseFile
-from fidip.predict.tracks import MIN_SCORE, Recording, Track, read_recording
+from fidip.predict.pose_file import Header, PoseFile, Recording, Track, read_recording
+from fidip.predict.poses import MIN_SCORE
+from fidip.skeleton import side_pairs, without_side
 
 TORSOS = 3.0  # torso lengths in a body length; the packaged infants have 2.97 to 3.05 from birth to 12 months
 TRUNK = (("left_shoulder", "right_shoulder"), ("left_hip", "right_hip"))
@@ -102,7 +102,7 @@ def summarise(poses: PoseFile, out: Path, options: MovementOptions | None = None
 
     Raises DataError for pictures, and where no body length can be measured.
     """
-    return write_movement(measure(poses, options), out, stem(poses))
+    return write_movement(measure(poses, options), out, poses.stem)
 
 
 def write_movement(movement: Movement, out: Path, name: str) -> list[Path]:
@@ -158,9 +158,11 @@ def _measure(
 ) -> TrackMovement:
     """Movement of a track whose body is ``length`` px long."""
     header, interval, times = recording.header, recording.interval, recording.times[track.rows]
-    seen = track.seen(options.min_score)
+    seen = track.poses.seen(options.min_score)
     motions = {
-        name: joint_motion(times, track.xy[:, k] / length, seen[:, k], interval, window, options.order)
+        name: joint_motion(
+            times, track.poses.keypoints[:, k] / length, seen[:, k], interval, window, options.order
+        )
         for k, name in enumerate(header.joints)
     }
     whole = float(durations(recording.times, interval).sum())
@@ -178,10 +180,11 @@ def body_length(track: Track, joints: Sequence[str], min_score: float = MIN_SCOR
     if any(name not in names for pair in TRUNK for name in pair):
         return None
     shoulders, hips = ([names.index(name) for name in pair] for pair in TRUNK)
-    together = track.seen(min_score)[:, shoulders + hips].all(axis=1)
+    together = track.poses.seen(min_score)[:, shoulders + hips].all(axis=1)
     if not together.any():
         return None
-    across = track.xy[together][:, shoulders].mean(axis=1) - track.xy[together][:, hips].mean(axis=1)
+    xy = track.poses.keypoints[together]
+    across = xy[:, shoulders].mean(axis=1) - xy[:, hips].mean(axis=1)
     length = TORSOS * float(np.median(np.linalg.norm(across, axis=1)))
     return length or None
 

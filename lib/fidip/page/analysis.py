@@ -10,15 +10,13 @@ from fidip.errors import DataError
 from fidip.predict.export import EXPORTS
 from fidip.predict.export.tables import rows
 from fidip.predict.follow import Follower, Plan
-from fidip.predict.frames import Frame, Header, PoseFile
-from fidip.predict.images import SUFFIXES, is_picture
+from fidip.predict.media import SUFFIXES, in_background, is_image, video_facts
+from fidip.predict.pose_file import Header, PoseFile, PoseStream, stream_path
 from fidip.predict.predictor import Predictor
-from fidip.predict.reader import Picture, Pictures, Video, in_background
-from fidip.predict.stream import PoseStream, stream_path
-from fidip.predict.video import video_facts
+from fidip.predict.sources import ImageFiles, SourceImage, Video
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm")
-PICTURE_HEADERS = ("person", "joint", "x, px", "y, px", "score", "seen")
+IMAGE_HEADERS = ("person", "joint", "x, px", "y, px", "score", "seen")
 VIDEO_HEADERS = ("person", "joint", "frames", "seen, %", "mean score")
 
 Report = Callable[[float], object]  # share of the work that is done, 0..1
@@ -88,21 +86,21 @@ def _analyse(
     follower = Follower(predictor, Plan(**{**vars(plan), "moving": moving}))
     header = Header(upload.name, predictor.skeleton.names, source.size, source.rate, predictor.name)
     path = stream_path(folder, source.name)
-    with PoseStream(path, header) as stream, closing(in_background(source.read())) as pictures:
-        for done, frame in enumerate(follower.run(_within(pictures, limits, upload)), start=1):
+    with PoseStream(path, header) as stream, closing(in_background(source.read())) as images:
+        for done, frame in enumerate(follower.run(_within(images, limits, upload)), start=1):
             stream.write(frame)
             report(done / max(source.count, done))
     poses = PoseFile(path)
     (overlay,) = EXPORTS["video" if moving else "pictures"](poses, upload, folder, blur_faces=blur_faces)
     files = [overlay, *EXPORTS["csv"](poses, upload, folder), *EXPORTS["coco"](poses, upload, folder), path]
-    table, count = (_video_table if moving else _picture_table)(poses)
+    table, count = (_video_table if moving else _image_table)(poses)
     people = f"{count} {'person' if count == 1 else 'persons'}"
     size = f"{source.size[0]} x {source.size[1]} px"
     summary = f"{upload.name}, {size}: {people}" + (f", {source.count} frames" if moving else "")
-    return Findings(overlay, moving, VIDEO_HEADERS if moving else PICTURE_HEADERS, table, files, summary)
+    return Findings(overlay, moving, VIDEO_HEADERS if moving else IMAGE_HEADERS, table, files, summary)
 
 
-def open_upload(upload: Path, limits: Limits) -> Pictures | Video:
+def open_upload(upload: Path, limits: Limits) -> ImageFiles | Video:
     """The upload as a source. Raises DataError for a kind that is not known, or one beyond the limits."""
     megabytes = upload.stat().st_size / 1e6
     if megabytes > limits.megabytes:
@@ -111,8 +109,8 @@ def open_upload(upload: Path, limits: Limits) -> Pictures | Video:
     if suffix not in (*SUFFIXES, *VIDEO_SUFFIXES):
         known = ", ".join((*SUFFIXES, *VIDEO_SUFFIXES))
         raise DataError(f"{upload.name} is no picture or video by its name; known are {known}")
-    if is_picture(upload):
-        source: Pictures | Video = Pictures(upload.stem, upload, [upload], upload.parent)
+    if is_image(upload):
+        source: ImageFiles | Video = ImageFiles(upload.stem, upload, [upload], upload.parent)
     else:
         facts = video_facts(upload)
         if facts.seconds > limits.seconds or facts.count > limits.frames:
@@ -125,27 +123,25 @@ def open_upload(upload: Path, limits: Limits) -> Pictures | Video:
     return source
 
 
-def _within(pictures: Iterator[Picture], limits: Limits, upload: Path) -> Iterator[Picture]:
+def _within(images: Iterator[SourceImage], limits: Limits, upload: Path) -> Iterator[SourceImage]:
     """Hand pictures on while they are within the limits: a video's header need not say how long it is."""
-    for picture in pictures:
-        height, width = picture.rgb.shape[:2]
-        if picture.index >= limits.frames or picture.time > limits.seconds:
+    for image in images:
+        height, width = image.rgb.shape[:2]
+        if image.index >= limits.frames or image.time > limits.seconds:
             raise DataError(f"{upload.name} is longer than its header says; {limits.in_words()}")
         if height * width > limits.megapixels * 1e6:
-            raise DataError(
-                f"{upload.name}, frame {picture.index}: {width} x {height} px; {limits.in_words()}"
-            )
-        yield picture
+            raise DataError(f"{upload.name}, frame {image.index}: {width} x {height} px; {limits.in_words()}")
+        yield image
 
 
-def _picture_table(poses: PoseFile) -> tuple[list[list[str]], int]:
+def _image_table(poses: PoseFile) -> tuple[list[list[str]], int]:
     """One row a joint, and how many persons there are."""
-    frame: Frame = next(iter(poses))
+    frame = next(iter(poses))
     table = [
         [str(track), joint, _px(x), _px(y), f"{score:.2f}", "yes" if visible else "no"]
-        for _, _, track, joint, x, y, score, visible, _ in rows(frame, poses.header.joints)
+        for _, _, track, joint, x, y, score, visible, _ in rows(frame)
     ]
-    return table, len(frame.persons)
+    return table, len(frame)
 
 
 def _px(value: float | None) -> str:
@@ -156,7 +152,7 @@ def _video_table(poses: PoseFile) -> tuple[list[list[str]], int]:
     """One row a joint over all frames, and how many persons there are."""
     sums: dict[tuple[int, str], list[float]] = defaultdict(lambda: [0, 0, 0.0])
     for frame in poses:
-        for _, _, track, joint, _, _, score, visible, _ in rows(frame, poses.header.joints):
+        for _, _, track, joint, _, _, score, visible, _ in rows(frame):
             total = sums[track, joint]
             total[0] += 1
             total[1] += visible

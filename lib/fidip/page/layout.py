@@ -8,12 +8,12 @@ from typing import Any
 import gradio as gr
 
 from fidip.errors import ConfigError, FidipError
-from fidip.motion.movement_table import NOTICE
+from fidip.geometry import parse_box
+from fidip.motion.outputs import NOTICE
 from fidip.page.analysis import VIDEO_SUFFIXES, Findings, Limits, analyse
-from fidip.page.store import Store
-from fidip.predict.boxes import parse_box
+from fidip.page.launch import Store
 from fidip.predict.follow import Detect, Plan
-from fidip.predict.images import SUFFIXES
+from fidip.predict.media import SUFFIXES
 from fidip.predict.predictor import Predictor
 
 TITLE = "Infant pose"

@@ -1,1 +1,1 @@
-"""Pictures and videos in, keypoints out: reading, boxes, tracking, smoothing, files that others read."""
+"""Images and videos in, keypoints out: reading, boxes, tracking, smoothing, files that others read."""

@@ -1,22 +1,24 @@
-"""From pictures to frames of poses: where to look, who it is, whom to keep."""
+"""One source from its first image to its last: where to look, who it is, whom to keep; stopped and resumed."""
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 from torch import Tensor
 
-from fidip.errors import DataError
-from fidip.geometry import Array
-from fidip.predict.box_file import BoxFile
-from fidip.predict.boxes import Candidate, cut, followed_box, inside, overlap
-from fidip.predict.frames import Frame, Person
-from fidip.predict.one_euro import OneEuro
-from fidip.predict.predictor import Look, Predictor
-from fidip.predict.reader import Picture
-from fidip.predict.select import Choice
+from fidip.errors import DataError, Interrupted
+from fidip.geometry import Array, cut, inside, overlap
+from fidip.predict.media import in_background
+from fidip.predict.pose_file import Header, PoseFile, PoseStream
+from fidip.predict.poses import MIN_SCORE, Choice, Poses, choice, followed_box, sureness
+from fidip.predict.predictor import Predictor
+from fidip.predict.smoothing import OnlineFilter, Smoothing
+from fidip.predict.sources import BoxFile, Source, SourceImage
 from fidip.predict.tracking import LEAST_IOU, PATIENCE, Tracker
-from fidip.predict.tracks import MIN_SCORE
+from fidip.progress import progress
+from fidip.stopping import StopRequest
 
 Detect = Callable[[np.ndarray], Array]  # RGB uint8 (H, W, 3) -> boxes (N, 4) image px
 Crop = tuple[Tensor, Array]  # as Predictor.crop gives it
@@ -32,8 +34,8 @@ class Plan:
     """Where to look for persons, in the order of trust.
 
     given: boxes by frame. region: the same box in every frame. start: boxes of the first frame, and of every
-    picture. detect: a detector, asked every ``detect_every`` frames (0: only at the start and when somebody is
-    lost). moving: pictures follow one another, so that the last pose shows where to look next. threshold:
+    image. detect: a detector, asked every ``detect_every`` frames (0: only at the start and when somebody is
+    lost). moving: images follow one another, so that the last pose shows where to look next. threshold:
     least score of a joint that shapes a box.
     """
 
@@ -56,11 +58,28 @@ class Plan:
         return not self.moving or self.region is not None
 
 
+@dataclass(frozen=True)
+class Candidate:
+    """A place to look for a person.
+
+    Attributes:
+        box: x, y, w, h, image px.
+        box_from: "given", "detector", "track", "previous" or "frame".
+        track: whose box it is; -1: nobody's yet.
+        turn: degrees by which the crop is turned, as in ``fidip.geometry.similarity``.
+    """
+
+    box: Array
+    box_from: str
+    track: int = -1
+    turn: float = 0.0
+
+
 @dataclass
 class Waiting:
     """An image with the places to look at in it; ``search``: no place is known, the person is searched for."""
 
-    picture: Picture
+    image: SourceImage
     candidates: list[Candidate]
     search: bool = False
 
@@ -70,13 +89,13 @@ class Follower:
     """Turns images into frames.
 
     Attributes:
-        choose: whom to keep, see ``fidip.predict.select``.
+        choose: whom to keep, see ``fidip.predict.poses.choice``.
         others: frames, of those that were searched, in which further persons seem to be in view.
     """
 
     predictor: Predictor
     plan: Plan
-    choose: Choice = list
+    choose: Choice = field(default_factory=lambda: choice("all"))
     tracker: Tracker = field(init=False)
     others: int = 0
 
@@ -89,105 +108,106 @@ class Follower:
             predictor.skeleton.sigmas, plan.threshold, alone=plan.alone, found=predictor.kind.found_score
         )
 
-    def restore(self, frames: Iterable[Frame]) -> None:
+    def restore(self, frames: Iterable[Poses]) -> None:
         """Take up identities and boxes where earlier frames left them."""
         for frame in frames:
             self.tracker.restore(frame)
 
-    def run(self, pictures: Iterable[Picture]) -> Iterator[Frame]:
+    def run(self, images: Iterable[SourceImage]) -> Iterator[Poses]:
         """Yield a frame for each image, in order; as many go through the network together as may."""
         waiting: list[Waiting] = []
         crops: list[Crop] = []
         held = 0
-        for picture in pictures:
-            candidates = self._candidates(picture)
-            crops += [self._crop(picture, one) for one in candidates or ()]
+        for image in images:
+            candidates = self._candidates(image)
+            crops += [self._crop(image, one) for one in candidates or ()]
             if candidates is not None and self.plan.independent:
                 # its pixels are not needed any more, and what waits must be small
-                picture = replace(picture, rgb=np.zeros((0, 0, 3), np.uint8))
-            waiting.append(Waiting(picture, candidates or [], search=candidates is None))
-            held += picture.rgb.nbytes
+                image = replace(image, rgb=np.zeros((0, 0, 3), np.uint8))
+            waiting.append(Waiting(image, candidates or [], search=candidates is None))
+            held += image.rgb.nbytes
             full = len(crops) + sum(one.search for one in waiting) >= self.predictor.batch or held > HELD
             if not self.plan.independent or full:
                 yield from self._frames(waiting, crops)
                 waiting, crops, held = [], [], 0
         yield from self._frames(waiting, crops)
 
-    def _crop(self, picture: Picture, place: Candidate) -> Crop:
+    def _crop(self, image: SourceImage, place: Candidate) -> Crop:
         try:
-            return self.predictor.crop(picture.rgb, place.box, place.turn)
+            return self.predictor.crop(image.rgb, place.box, place.turn)
         except DataError as error:
-            raise DataError(f"{picture.name or f'frame {picture.index}'}: {error}") from error
+            raise DataError(f"{image.name or f'frame {image.index}'}: {error}") from error
 
-    def _frames(self, waiting: Sequence[Waiting], crops: Sequence[Crop]) -> Iterator[Frame]:
+    def _frames(self, waiting: Sequence[Waiting], crops: Sequence[Crop]) -> Iterator[Poses]:
         xy, score = self.predictor.joints(crops)
         rows = iter(zip(xy, score, strict=True))
         searched = [one for one in waiting if one.search]
-        found = iter(self.predictor.search([one.picture.rgb for one in searched], self.plan.threshold))
+        found = iter(self.predictor.search([one.image.rgb for one in searched], self.plan.threshold))
         for one in waiting:
             if one.search:
                 look = next(found)
                 self.others += look.others > 0
-                looks, one.candidates = [look], [Candidate(look.box, "frame", turn=look.turn)]
+                looks, one.candidates = [look], [Candidate(look.boxes[0], "frame", turn=look.turn[0])]
             else:
-                looks = [Look(place.box, place.turn, *next(rows)) for place in one.candidates]
-            yield self._frame(one.picture, one.candidates, [self._surer(one, look) for look in looks])
+                looks = [self.predictor.pose(place.box, place.turn, *next(rows)) for place in one.candidates]
+            yield self._frame(one.image, one.candidates, [self._surer(one, look) for look in looks])
 
-    def _surer(self, one: Waiting, look: Look) -> Look:
+    def _surer(self, one: Waiting, look: Poses) -> Poses:
         """Try other orientations of a followed person whose pose is not sure, now and then."""
-        due = not one.search and not self.plan.independent and one.picture.index % RETRY == 0
-        if due and look.sureness < self.predictor.kind.sure_score:
-            return self.predictor.turned(one.picture.rgb, look)
+        due = not one.search and not self.plan.independent and one.image.index % RETRY == 0
+        if due and sureness(look) < self.predictor.kind.sure_score:
+            return self.predictor.turned(one.image.rgb, look)
         return look
 
-    def _frame(self, picture: Picture, candidates: Sequence[Candidate], looks: Sequence[Look]) -> Frame:
+    def _frame(self, image: SourceImage, candidates: Sequence[Candidate], looks: Sequence[Poses]) -> Poses:
         if not self.plan.moving:
             self._renew()
-        persons, owners = [], []
+        found, owners = [], []
         for place, look in zip(candidates, looks, strict=True):
             # rounded as they are written, so that a run that goes on sees the same
-            xy, score = np.round(look.xy, 2), np.round(look.score, 4)
-            turn = look.turn if place.box_from == "frame" else 0.0
-            if place.box_from in SEARCHED and not self.predictor.found(score, turn):
+            xy, score, box = np.round(look.keypoints, 2), np.round(look.scores, 4), np.round(place.box, 2)
+            turn = look.turn[0] if place.box_from == "frame" else 0.0
+            if place.box_from in SEARCHED and not self.predictor.found(score[0], turn):
                 continue  # nobody is there
-            persons.append(Person(xy, score, np.round(place.box, 2), place.box_from, turn=look.turn))
+            found.append(
+                replace(look, keypoints=xy, scores=score, boxes=box[None], box_from=(place.box_from,))
+            )
             owners.append(place.track)
-        identities = self.tracker.assign(picture.time, persons, owners)
-        known = [
-            replace(person, track=identity)
-            for person, identity in zip(persons, identities, strict=True)
-            if identity >= 0
-        ]
-        return Frame(picture.index, picture.time, tuple(self.choose(known)), picture.name)
+        frame = Poses.nobody(self.predictor.skeleton, index=image.index, time=image.time, name=image.name)
+        frame = frame.joined(found)
+        identities = np.array(self.tracker.assign(image.time, frame, owners), dtype=int)
+        return self.choose(replace(frame, track=identities).take(identities >= 0))
 
-    def _candidates(self, picture: Picture) -> list[Candidate] | None:
+    def _candidates(self, image: SourceImage) -> list[Candidate] | None:
         """Where to look in an image; see ``Plan`` for the order. None: nothing is known, search it."""
-        plan, (height, width) = self.plan, picture.rgb.shape[:2]
+        plan, (height, width) = self.plan, image.rgb.shape[:2]
         if plan.given is not None:
-            boxes = plan.given.of(picture.name, picture.index)
+            boxes = plan.given.of(image.name, image.index)
             if boxes is not None:
                 return [Candidate(box, "given") for box in boxes]
         if plan.region is not None:
             return [Candidate(plan.region, "given")]
-        if plan.start and (picture.index == 0 or not plan.moving):
+        if plan.start and (image.index == 0 or not plan.moving):
             return [Candidate(box, "given") for box in plan.start]
         known = self._known(width, height) if plan.moving else []
-        if plan.detect is not None and self._is_due(picture.index, known):
-            known = _with_detections(known, plan.detect(picture.rgb))
+        if plan.detect is not None and self._is_due(image.index, known):
+            known = _with_detections(known, plan.detect(image.rgb))
         return known or None
 
     def _known(self, width: int, height: int) -> list[Candidate]:
         """A place for each track: around its last pose, or its last box while it is not lost for long."""
         found = []
         for track in self.tracker.tracks.values():
+            pose = track.pose
+            last, turn = pose.boxes[0], float(pose.turn[0])
             if not track.missed:
-                box = followed_box(track.xy, track.score, self.plan.threshold, track.box)
+                box = followed_box(pose.keypoints[0], pose.scores[0], self.plan.threshold, last)
                 box = cut(box, width, height)
-                if overlap(box, track.box)[0, 0] >= STEADY:
-                    box = track.box
-                found.append(Candidate(box, "track", track.identity, track.turn))
+                if overlap(box, last)[0, 0] >= STEADY:
+                    box = last
+                found.append(Candidate(box, "track", track.identity, turn))
             elif track.missed <= PATIENCE:
-                found.append(Candidate(track.box, "previous", track.identity, track.turn))
+                found.append(Candidate(last, "previous", track.identity, turn))
         return [one for one in found if inside(one.box, width, height)]
 
     def _is_due(self, index: int, known: list[Candidate]) -> bool:
@@ -211,19 +231,63 @@ def _with_detections(known: list[Candidate], detected: Array) -> list[Candidate]
     return result
 
 
-class OnlineFilter:
-    """Each person's joints through a One-Euro filter of their own, frame by frame."""
+def predict_source(
+    source: Source,
+    follower: Follower,
+    path: Path,
+    model: str,
+    overwrite: bool = False,
+    filtered: Path | None = None,
+) -> PoseFile:
+    """Write the poses of a source to ``path`` while they come, and return the file.
 
-    def __init__(self, joints: int, min_score: float = MIN_SCORE) -> None:
-        self.joints, self.min_score = joints, min_score
-        self._filters: dict[int, OneEuro] = {}
+    model: what identifies network and options. filtered: where the same goes through the One-Euro filter.
+    A file that the same run left unfinished is gone on with. SIGINT and SIGTERM end a camera, and stop a file:
+    raises Interrupted then, with all frames so far written. Raises DataError when ``path`` is another run's.
+    """
+    if source.live and path.exists() and not overwrite:
+        raise DataError(
+            f"{path} exists, and a camera cannot be gone on with: give another --out or --overwrite"
+        )
+    skeleton = follower.predictor.skeleton
+    named = source.path.name if source.path is not None else source.name
+    header = Header(named, tuple(skeleton.names), source.size, source.rate, model)
+    with contextlib.ExitStack() as opened:
+        stop = opened.enter_context(StopRequest())
+        poses = opened.enter_context(PoseStream(path, header, overwrite))
+        copy = None
+        if filtered is not None:
+            copy = _Copy(filtered, header, PoseFile(path), follower.plan.threshold)
+            opened.callback(copy.close)
+        follower.restore(poses.tail)
+        images = opened.enter_context(
+            contextlib.closing(in_background(source.read(poses.done), newest=source.live))
+        )
+        frames: Iterator[Poses] = follower.run(images)
+        if source.count > poses.done:
+            frames = progress(frames, source.count - poses.done, source.name, "frame")
+        for frame in frames:
+            poses.write(frame)
+            if copy is not None:
+                copy.write(frame)
+            if stop.received:
+                break
+    if stop.received and not source.live:
+        raise Interrupted(stop.received)
+    return PoseFile(path)
 
-    def step(self, frame: Frame) -> Frame:
-        """The frame with filtered joints. Joints that are not seen stay as they are."""
-        persons = []
-        for person in frame.persons:
-            if person.track not in self._filters:
-                self._filters[person.track] = OneEuro(self.joints, min_score=self.min_score)
-            xy = self._filters[person.track].step(frame.time, person.xy, person.score)
-            persons.append(replace(person, xy=xy))
-        return replace(frame, persons=tuple(persons))
+
+class _Copy:
+    """The filtered poses, written anew from what is there and then along with what comes."""
+
+    def __init__(self, path: Path, header: Header, poses: PoseFile, threshold: float) -> None:
+        self._filter = OnlineFilter(Smoothing(min_score=threshold))
+        self._stream = PoseStream(path, header, overwrite=True)
+        for frame in poses:
+            self.write(frame)
+
+    def write(self, frame: Poses) -> None:
+        self._stream.write(self._filter.step(frame))
+
+    def close(self) -> None:
+        self._stream.__exit__(None, None, None)

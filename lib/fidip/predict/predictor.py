@@ -1,10 +1,12 @@
-"""From an image, with or without boxes, to poses: the same crops, network and decoding as in testing."""
+"""From an image, with or without boxes, to poses: the same crops, network and decoding as in testing.
 
-import hashlib
+``load`` makes a predictor of the packaged default, another packaged model, a bundle, or a checkpoint with its config.
+"""
+
 import importlib.util
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -13,58 +15,31 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fidip.build import build_codec, build_estimator, build_model, image_size
+from fidip.build import build_codec, build_model
 from fidip.codec import HeatmapCodec
-from fidip.config import Config, read_settings, result_keys
+from fidip.config import Config, load_settings, read_settings, result_keys
 from fidip.deploy import onnx, openvino
-from fidip.deploy.backends import load_network
+from fidip.deploy.model_files import BACKENDS, load_network
 from fidip.environment import choose_device, logger
-from fidip.errors import DataError, FidipError
-from fidip.files import fingerprint
-from fidip.geometry import clip_box, crop_matrix
+from fidip.errors import ConfigError, DataError, FidipError
+from fidip.files import digest, fingerprint
+from fidip.geometry import clip_box, crop_matrix, cut, inside, whole_frame
 from fidip.inference import Estimator
 from fidip.models import PoseNet, load_weights, network_class
-from fidip.packaged import find_weights
-from fidip.predict.boxes import cut, inside, person_box, pose_box, presence, whole_frame
+from fidip.packaged import DEFAULT, find_weights, packaged_models
 from fidip.predict.finder import Finder
-from fidip.predict.poses import Poses, stack_poses
-from fidip.predict.tracks import MIN_SCORE
+from fidip.predict.poses import MIN_SCORE, Poses, person_box, pose_box, presence, sureness
 from fidip.skeleton import COCO17, Skeleton, find_skeleton
 
 # what of a config, besides the weights, changes the joints that are predicted
 _KEYS = ("MODEL.NAME", "MODEL.EXTRA", "MODEL.NUM_JOINTS", "MODEL.IMAGE_SIZE", "MODEL.HEATMAP_SIZE", "MODEL.SIGMA",
          "DATASET.SKELETON", "DATASET.COLOR_RGB", "TEST.POST_PROCESS", "TEST.BLUR_KERNEL", "PRECISION")  # fmt: skip
 
-LOOKS = (
-    4  # of a network that searches a whole frame by itself, each closer: the person may be a small part of it
-)
+# of a network that searches a whole frame by itself, each closer: the person may be a small part of it
+LOOKS = 4
 CLOSER = 2  # looks at whom the finder has found, the second one in the box of the first
 TURNS = (90.0, 180.0, 270.0)  # degrees by which a crop is turned where the pose is not sure upright
 GLIMPSE = 0.2  # least presence at which the finder's person is looked at; below, the whole frame is
-
-
-@dataclass
-class Look:
-    """A pose and where it was found.
-
-    Attributes:
-        box: x, y, w, h of the crop, image px.
-        turn: degrees by which the crop was turned.
-        xy: (K, 2) keypoints, image px.
-        score: (K,), 0..1.
-        others: number of further persons that seem to be in view.
-    """
-
-    box: np.ndarray
-    turn: float
-    xy: np.ndarray
-    score: np.ndarray
-    others: int = 0
-
-    @property
-    def sureness(self) -> float:
-        """Mean score: a network that takes the trunk for the whole child says so by low ones."""
-        return float(np.mean(self.score))
 
 
 class Predictor:
@@ -82,6 +57,7 @@ class Predictor:
         name: what identifies network and weights in the files that are written.
         kind: class of the network, which knows what its scores mean.
         title: name and licence of the network, for people.
+        precision: fp32, bf16 or fp16 of the forward pass.
     """
 
     def __init__(
@@ -97,10 +73,11 @@ class Predictor:
         name: str = "",
         kind: type[PoseNet] = PoseNet,
         title: str = "",
+        precision: str = "fp32",
     ) -> None:
         self.skeleton, self.size, self.batch, self.name = skeleton, size, batch, name
         self.kind, self.title = kind, title
-        self.estimator = Estimator(net, codec, size, skeleton, torch.device(device), flip, rgb)
+        self.estimator = Estimator(net, codec, size, skeleton, torch.device(device), flip, rgb, precision)
 
     @cached_property
     def finder(self) -> Finder | None:
@@ -150,13 +127,20 @@ class Predictor:
         keys = {
             key: value for key, value in result_keys(settings, testing=True).items() if key.startswith(_KEYS)
         }
-        size, skeleton = image_size(settings), find_skeleton(settings.DATASET.SKELETON)
-        name = fingerprint([keys, weights, flip])
-        kind = network_class(settings.MODEL.NAME)
-        predictor = cls(net, build_codec(settings), size, skeleton, chosen, flip, True, batch, name, kind)
-        predictor.estimator = build_estimator(settings, net, chosen)
-        predictor.estimator.flip = flip
-        return predictor
+        width, height = settings.MODEL.IMAGE_SIZE
+        return cls(
+            net,
+            build_codec(settings),
+            (width, height),
+            find_skeleton(settings.DATASET.SKELETON),
+            chosen,
+            flip,
+            settings.DATASET.COLOR_RGB,
+            batch,
+            name=fingerprint([keys, weights, flip]),
+            kind=network_class(settings.MODEL.NAME),
+            precision=settings.PRECISION,
+        )
 
     def accelerate(self) -> None:
         """Let OpenVINO run a network of PyTorch on the CPU: about twice as fast, the same keypoints.
@@ -204,12 +188,11 @@ class Predictor:
             raise DataError(f"an image must be RGB uint8 (H, W, 3), not {image.dtype} {image.shape}")
         image = np.ascontiguousarray(image)  # a channel-reversed view will do too
         if boxes is None:
-            looks = [look for look in self.search([image]) if self.found(look.score, look.turn)]
+            looks = [look for look in self.search([image]) if self.found(look.scores[0], look.turn[0])]
         else:
             looks = self._looks([image] * len(boxes), [np.asarray(box, dtype=np.float64) for box in boxes])
-        return stack_poses(
-            [k.xy for k in looks], [k.score for k in looks], [k.box for k in looks], self.skeleton
-        )
+        persons = Poses.nobody(self.skeleton).joined(looks)
+        return replace(persons, track=np.arange(len(looks)), others=sum(look.others for look in looks))
 
     def found(self, score: np.ndarray, turn: float = 0.0) -> bool:
         """Tell whether scores (K,) are those of a person who is there; a crop turned by ``turn`` has to be surer."""
@@ -234,7 +217,7 @@ class Predictor:
 
     def joints(self, crops: Sequence[tuple[Tensor, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
         """Joints of N crops of ``crop``: xy (N, K, 2) image px and score (N, K), 0..1."""
-        count = self.skeleton.num_joints
+        count = len(self.skeleton.names)
         all_xy, all_scores = [np.zeros((0, count, 2))], [np.zeros((0, count))]
         for start in range(0, len(crops), self.batch):
             part = crops[start : start + self.batch]
@@ -244,30 +227,34 @@ class Predictor:
             all_scores.append(np.clip(score.cpu().numpy() / self._peak(), 0, 1).astype(np.float64))
         return np.concatenate(all_xy), np.concatenate(all_scores)
 
-    def search(self, images: Sequence[np.ndarray], threshold: float = MIN_SCORE) -> list[Look]:
-        """Look for one person in each whole frame, RGB uint8 (H, W, 3): the one nearest the middle.
+    def search(self, images: Sequence[np.ndarray], threshold: float = MIN_SCORE) -> list[Poses]:
+        """Look for one person in each whole frame: the one nearest the middle.
 
-        threshold: least score of a keypoint that shapes a box. A pose always comes back; ``found`` tells whether
-        somebody was there.
+        Args:
+            images: RGB uint8 (H, W, 3) each.
+            threshold: least score of a keypoint that shapes a box.
+
+        Returns:
+            A pose for each image, always; ``found`` tells whether somebody was there.
         """
         looks = self._search(images, 0.0, threshold)
         for turn in TURNS:
-            unsure = [i for i, look in enumerate(looks) if look.sureness < self.kind.sure_score]
+            unsure = [i for i, look in enumerate(looks) if sureness(look) < self.kind.sure_score]
             turned = self._search([images[i] for i in unsure], turn, threshold)
             for i, look in zip(unsure, turned, strict=True):
-                if look.sureness > looks[i].sureness and self.found(look.score, turn):
+                if sureness(look) > sureness(looks[i]) and self.found(look.scores[0], turn):
                     looks[i] = replace(look, others=looks[i].others)
         return looks
 
-    def turned(self, image: np.ndarray, look: Look) -> Look:
-        """Look at the same box in other orientations; the surest look."""
+    def turned(self, image: np.ndarray, look: Poses) -> Poses:
+        """Look at the box of one pose in other orientations; return the surest look."""
         looks = [look]
         for turn in (0.0, *TURNS):
-            if turn != look.turn:
-                looks += self._looks([image], [look.box], [turn])
-        return max(looks, key=lambda one: one.sureness)
+            if turn != look.turn[0]:
+                looks += self._looks([image], [look.boxes[0]], [turn])
+        return max(looks, key=sureness)
 
-    def _search(self, images: Sequence[np.ndarray], turn: float, threshold: float) -> list[Look]:
+    def _search(self, images: Sequence[np.ndarray], turn: float, threshold: float) -> list[Poses]:
         """Look for the person of each whole frame with crops turned by ``turn``, each time closer."""
         if not images:
             return []
@@ -275,8 +262,8 @@ class Predictor:
         others, count = [0] * len(images), [LOOKS] * len(images)
         for i, sight in enumerate(self.finder(images, turn) if self.finder else []):
             others[i] = sight.others
-            box = cut(person_box(sight.xy, sight.score, threshold), *images[i].shape[1::-1])
-            if presence(sight.score) >= GLIMPSE and inside(box, *images[i].shape[1::-1]):
+            box = cut(person_box(sight.keypoints[0], sight.scores[0], threshold), *images[i].shape[1::-1])
+            if presence(sight.scores[0]) >= GLIMPSE and inside(box, *images[i].shape[1::-1]):
                 boxes[i], count[i] = box, CLOSER
         looks = self._looks(images, boxes, [turn] * len(images))
         last = dict(enumerate(looks))
@@ -284,31 +271,35 @@ class Predictor:
             rows, closer = [], []
             for i, look in last.items():
                 width, height = images[i].shape[1::-1]
-                found = count[i] == CLOSER
-                box = (
-                    person_box(look.xy, look.score, threshold)
-                    if found
-                    else pose_box(look.xy, look.score, threshold, look.box)
-                )
+                xy, score = look.keypoints[0], look.scores[0]
+                if count[i] == CLOSER:
+                    box = person_box(xy, score, threshold)
+                else:
+                    box = pose_box(xy, score, threshold, look.boxes[0])
                 box = cut(box, width, height)
-                if step < count[i] and self.found(look.score) and inside(box, width, height):
+                if step < count[i] and self.found(score) and inside(box, width, height):
                     rows.append(i)
                     closer.append(box)
             last = dict(
                 zip(rows, self._looks([images[i] for i in rows], closer, [turn] * len(rows)), strict=True)
             )
             for i, look in last.items():
-                if look.sureness > looks[i].sureness or count[i] == CLOSER:
+                if sureness(look) > sureness(looks[i]) or count[i] == CLOSER:
                     looks[i] = look
         return [replace(look, others=number) for look, number in zip(looks, others, strict=True)]
 
     def _looks(
         self, images: Sequence[np.ndarray], boxes: Sequence[np.ndarray], turns: Sequence[float] = ()
-    ) -> list[Look]:
+    ) -> list[Poses]:
+        """Look at one box in each image."""
         turns = turns or [0.0] * len(boxes)
         crops = [self.crop(image, box, turn) for image, box, turn in zip(images, boxes, turns, strict=True)]
         xy, score = self.joints(crops)
-        return [Look(*row) for row in zip(boxes, turns, xy, score, strict=True)]
+        return [self.pose(*row) for row in zip(boxes, turns, xy, score, strict=True)]
+
+    def pose(self, box: np.ndarray, turn: float, xy: np.ndarray, score: np.ndarray) -> Poses:
+        """Make Poses of one person: box (4,) and ``turn`` of the crop, keypoints (K, 2) and scores (K,) in it."""
+        return Poses(xy[None], score[None], np.asarray(box)[None], self.skeleton, turn=np.array([turn]))
 
     def _peak(self) -> float:
         """The maximum of a perfect map: 1, or that of a Gaussian of sum 1 for networks whose maps sum to 1."""
@@ -317,10 +308,77 @@ class Predictor:
         return 1.0
 
 
-def digest(path: Path) -> str:
-    """Short hash of a file's content."""
-    found = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            found.update(block)
-    return found.hexdigest()[:16]
+def load(
+    model: str | Path = "default",
+    device: str = "auto",
+    flip: bool = True,
+    batch: int = 16,
+    backend: str = "auto",
+) -> Predictor:
+    """Load a pose network that is ready to use.
+
+    Args:
+        model: "default", the name of packaged weights (``fidip weights``), a bundle (.safetensors, .onnx, .xml), or a
+            checkpoint whose run folder has its config.yaml.
+        device: auto, cpu, cuda, cuda:N or mps.
+        flip: average with the mirrored image: 2 AP more with the default model, half the speed.
+        batch: crops that go through the network together.
+        backend: what runs the network: auto, torch, openvino, or onnxruntime (for an .onnx).
+
+    Raises:
+        ConfigError: for an unknown name, and for a checkpoint without a config.
+        WeightsError, DataError: for a file that cannot be used.
+    """
+    packaged = packaged_models()
+    facts = packaged.get(DEFAULT if str(model) == "default" else str(model))
+    if facts is not None:
+        settings = load_settings(facts.config)
+        predictor = Predictor.from_checkpoint(settings, facts.name, device, flip, batch)
+        predictor.title = f"{facts.title} ({facts.licence}, {facts.holder})"
+        return run_by(predictor, backend)
+    path = Path(model)
+    if not path.is_file():
+        raise ConfigError(
+            f"unknown model {str(model)!r}: no such file, and packaged are {', '.join(packaged)}; see `fidip weights`"
+        )
+    config = path.parent / "config.yaml"
+    if path.suffix in BACKENDS and not (path.suffix == ".safetensors" and config.is_file()):
+        predictor = Predictor.from_bundle(path, device, flip, batch, backend)
+    elif config.is_file():
+        predictor = run_by(
+            Predictor.from_checkpoint(load_settings(config), path, device, flip, batch), backend
+        )
+    else:
+        raise ConfigError(
+            f"checkpoint {path}: there is no config.yaml beside it; name its config with --cfg FILE, or give a bundle "
+            f"({', '.join(BACKENDS)})"
+        )
+    predictor.title = f"{path.name}, under the licence of those who trained it"
+    return predictor
+
+
+def run_by(predictor: Predictor, backend: str) -> Predictor:
+    """Have a checkpoint's network run by auto, torch or openvino. Raises ConfigError for another backend."""
+    if backend == "openvino":
+        predictor.accelerate()
+    elif backend not in ("auto", "torch"):
+        raise ConfigError(
+            f"backend {backend!r} needs an exported network as model; make one with `fidip export --format onnx`"
+        )
+    return predictor
+
+
+def load_named(
+    model: str | None,
+    bundle: Path | None,
+    device: str = "auto",
+    flip: bool = True,
+    batch: int = 16,
+    backend: str = "auto",
+) -> Predictor:
+    """Load what the options --model and --bundle name; the default without either. The rest is as in ``load``."""
+    if bundle is None:
+        return load(model or "default", device, flip, batch, backend)
+    predictor = Predictor.from_bundle(bundle, device, flip, batch, backend)
+    predictor.title = f"{bundle.name}, under the licence of those who trained it"
+    return predictor

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from fidip.drawing import PREDICTION_PEN, TRUTH_PEN, draw_joints
 from fidip.errors import DataError
 from fidip.evaluation import Match
-from fidip.evaluation.pictures import PREDICTION_PEN, TRUTH_PEN, draw_joints, resample_tile, tile_matrix
+from fidip.evaluation.pictures import resample_tile, tile_matrix
 from fidip.geometry import transform
 from fidip.pixels import read_rgb
 from fidip.report.scoring import Scored, Truth

@@ -13,10 +13,11 @@ from typing import Any
 import torch
 
 from fidip.config import check_for_testing, check_for_training, load_settings, result_keys
-from fidip.environment import choose_device, leaving_at_sigterm
+from fidip.environment import choose_device
 from fidip.errors import FidipError
 from fidip.files import fingerprint, read_json, write_json
 from fidip.loading import build_training_records, read_content, split_to_test
+from fidip.stopping import leaving_at_sigterm
 from fidip.tables.spec import METRICS
 from fidip.testing import run_test
 from fidip.training import run_training

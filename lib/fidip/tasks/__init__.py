@@ -1,4 +1,4 @@
-"""Tasks: a batch in, named losses out. The loop that trains them never knows which one it has."""
+"""Tasks: a batch in, named losses and figures out. The loop never knows which one it has."""
 
 from fidip.tasks.adversarial import (
     AdaptivePoseTask,
@@ -9,7 +9,7 @@ from fidip.tasks.adversarial import (
 )
 from fidip.tasks.distill import DistillTask
 from fidip.tasks.matching import MatchedPoseTask, coral, mmd
-from fidip.tasks.pose import DomainWeights, PoseLoss, PoseTask, Strength, frozen_names
+from fidip.tasks.pose import DomainWeights, PoseLoss, PoseTask, Step, Strength, Task, frozen_names
 from fidip.tasks.teacher import MeanTeacherTask, perturbed
 
 __all__ = [
@@ -21,7 +21,9 @@ __all__ = [
     "MeanTeacherTask",
     "PoseLoss",
     "PoseTask",
+    "Step",
     "Strength",
+    "Task",
     "coral",
     "domain_accuracy",
     "features_alone",

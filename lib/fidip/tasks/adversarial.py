@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from fidip.models.domain import reverse_gradient
 from fidip.pixels import normalise
-from fidip.tasks.pose import Losses, PoseTask, Strength
+from fidip.tasks.pose import PoseTask, Step, Strength, Task
 
 View = Callable[
     [Tensor, Tensor], Tensor
@@ -54,19 +54,16 @@ class AdaptivePoseTask(PoseTask):
         super().__init__(model, **options)
         self.classifier, self.strength, self.view = classifier, strength, view
 
-    def forward(self, batch: dict[str, Tensor]) -> Losses:
-        """Losses of one batch: pose, domain."""
+    def step(self, batch: dict[str, Tensor], progress: float) -> Step:
+        """Compute the losses of one batch: pose, domain."""
         pose, features, heatmaps = self.pose(batch)
         seen = self.view(features, heatmaps)
-        logits = self.classifier(reverse_gradient(seen, self.strength.at(self.progress)))
-        self.observed |= {"domain_accuracy": domain_accuracy(logits, batch["synthetic"])}
-        return {
-            "pose": pose,
-            "domain": F.binary_cross_entropy_with_logits(logits.float(), batch["synthetic"]),
-        }
+        logits = self.classifier(reverse_gradient(seen, self.strength.at(progress)))
+        domain = judge_domain(logits, batch["synthetic"])
+        return Step({**pose.losses, **domain.losses}, {**pose.figures, **domain.figures})
 
 
-class DomainWarmupTask(nn.Module):
+class DomainWarmupTask(Task):
     """Train the domain classifier on the features of a pose net that stays as it is.
 
     The pose net runs without a graph and with its stored BatchNorm statistics.
@@ -78,8 +75,6 @@ class DomainWarmupTask(nn.Module):
         super().__init__()
         self.model, self.classifier, self.rgb, self.view = model, classifier, rgb, view
         self.model.requires_grad_(False)
-        self.observed: dict[str, Tensor] = {}
-        self.progress = 0.0
 
     def train(self, mode: bool = True) -> "DomainWarmupTask":
         """Switch the classifier to training; the pose net never trains here."""
@@ -87,14 +82,19 @@ class DomainWarmupTask(nn.Module):
         self.model.eval()
         return self
 
-    def forward(self, batch: dict[str, Tensor]) -> Losses:
-        """Losses of one batch: domain."""
+    def step(self, batch: dict[str, Tensor], progress: float) -> Step:
+        """Compute the loss of one batch: domain."""
         image = batch["image"]
         with torch.no_grad():
             outputs = self.model(normalise(image, self.rgb) if image.dtype == torch.uint8 else image)
-        logits = self.classifier(self.view(*outputs))
-        self.observed = {"domain_accuracy": domain_accuracy(logits, batch["synthetic"])}
-        return {"domain": F.binary_cross_entropy_with_logits(logits.float(), batch["synthetic"])}
+        return judge_domain(self.classifier(self.view(*outputs)), batch["synthetic"])
+
+
+def judge_domain(logits: Tensor, synthetic: Tensor) -> Step:
+    """Compare logits (B,) with the labels (B,), 1 for synthetic: loss domain, figure domain_accuracy."""
+    accuracy = domain_accuracy(logits, synthetic)
+    loss = F.binary_cross_entropy_with_logits(logits.float(), synthetic)
+    return Step({"domain": loss}, {"domain_accuracy": accuracy})
 
 
 @torch.no_grad()

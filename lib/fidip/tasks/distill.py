@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fidip.tasks.pose import Losses, PoseTask
+from fidip.tasks.pose import PoseTask, Step
 
 
 class DistillTask(PoseTask):
@@ -24,12 +24,12 @@ class DistillTask(PoseTask):
         self._teacher = [teacher.requires_grad_(False).eval()]  # in a list: no part of the task's parameters
         self.size, self.factor = size, factor
 
-    def forward(self, batch: dict[str, Tensor]) -> Losses:
-        """Losses of one batch: pose, distill."""
+    def step(self, batch: dict[str, Tensor], progress: float) -> Step:
+        """Compute the losses of one batch: pose, distill."""
         pose, _, heatmaps = self.pose(batch)
         aim = self.answers(self.pixels(batch), (heatmaps.shape[3], heatmaps.shape[2]))
         difference = (heatmaps.float() - aim).square()
-        return {"pose": pose, "distill": self.factor * 0.5 * difference.mean()}
+        return Step({**pose.losses, "distill": self.factor * 0.5 * difference.mean()}, pose.figures)
 
     @torch.no_grad()
     def answers(self, images: Tensor, size: tuple[int, int]) -> Tensor:

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fidip.tasks.pose import Losses, PoseTask, Strength
+from fidip.tasks.pose import PoseTask, Step, Strength
 
 Distance = Callable[[Tensor, Tensor], Tensor]
 WIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0)  # kernel widths as multiples of the median distance
@@ -43,12 +43,14 @@ class MatchedPoseTask(PoseTask):
         super().__init__(model, **options)
         self.distance, self.strength = distance, strength
 
-    def forward(self, batch: dict[str, Tensor]) -> Losses:
-        """Losses of one batch: pose, domain; the latter is 0 with fewer than two samples of a domain."""
+    def step(self, batch: dict[str, Tensor], progress: float) -> Step:
+        """Compute the losses of one batch: pose, domain; the latter is 0 with fewer than two samples of a domain."""
         pose, features, _ = self.pose(batch)
         means = features.float().mean(dim=(2, 3))
         synthetic = batch["synthetic"] > 0.5
         real, made = means[~synthetic], means[synthetic]
         if min(len(real), len(made)) < 2:
-            return {"pose": pose, "domain": means.sum() * 0}
-        return {"pose": pose, "domain": self.strength.at(self.progress) * self.distance(real, made)}
+            domain = means.sum() * 0
+        else:
+            domain = self.strength.at(progress) * self.distance(real, made)
+        return Step({**pose.losses, "domain": domain}, pose.figures)

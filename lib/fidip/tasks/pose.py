@@ -1,8 +1,9 @@
-"""Plain training, on which the adapted kinds build."""
+"""What a task is, and plain training, on which the adapted kinds build."""
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -11,8 +12,36 @@ from fidip.errors import ConfigError
 from fidip.losses import heatmap_pck, joints_mse
 from fidip.pixels import normalise
 
-Losses = dict[str, Tensor]
 PoseLoss = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
+
+
+class Step(NamedTuple):
+    """What a task makes of a batch.
+
+    Attributes:
+        losses: scalars by name; the loop descends on their sum.
+        figures: scalars by name that are only shown.
+    """
+
+    losses: dict[str, Tensor]
+    figures: dict[str, Tensor | float]
+
+
+class Task(nn.Module):
+    """All that the loop knows of what it trains: a batch in, named losses and figures out."""
+
+    def step(self, batch: dict[str, Tensor], progress: float) -> Step:
+        """Compute the losses of one batch.
+
+        Args:
+            batch: tensors by name, on the device.
+            progress: share of the stage that is done, 0..1.
+        """
+        raise NotImplementedError
+
+    def forward(self, batch: dict[str, Tensor], progress: float) -> Step:
+        """Do a ``step``; wrappers for several processes and for mixed precision call it so."""
+        return self.step(batch, progress)
 
 
 def frozen_names(model: nn.Module, wanted: Sequence[str]) -> list[str]:
@@ -64,13 +93,12 @@ class Strength:
         return self.value * math.tanh(5 * progress) if self.warmup else self.value
 
 
-class PoseTask(nn.Module):
+class PoseTask(Task):
     """Plain training: the pose loss alone.
 
     A batch: image (B, 3, H, W), uint8 RGB or ready float input; target (B, K, h, w); weight (B, K);
     synthetic (B,). frozen: names of submodules whose weights and BatchNorm statistics stay as they are.
-    joint_weights: (K,) factors. After a call ``observed`` holds plain figures of the batch. progress: how much of
-    the stage is done, 0..1; the loop sets it.
+    joint_weights: (K,) factors.
     """
 
     def __init__(
@@ -91,8 +119,6 @@ class PoseTask(nn.Module):
         self.frozen = [model.get_submodule(name) for name in frozen_names(model, frozen)]
         for module in self.frozen:
             module.requires_grad_(False)
-        self.observed: dict[str, Tensor] = {}
-        self.progress = 0.0
 
     def train(self, mode: bool = True) -> "PoseTask":
         """Switch to training, except for what is frozen."""
@@ -101,26 +127,27 @@ class PoseTask(nn.Module):
             module.eval()
         return self
 
-    def forward(self, batch: dict[str, Tensor]) -> Losses:
-        """Losses of one batch: pose."""
-        return {"pose": self.pose(batch)[0]}
+    def step(self, batch: dict[str, Tensor], progress: float) -> Step:
+        """Compute the loss of one batch: pose."""
+        return self.pose(batch)[0]
 
-    def pose(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        """Pose loss, and the features (B, C, h, w) and heatmaps (B, K, H/4, W/4) it came from."""
+    def pose(self, batch: dict[str, Tensor]) -> tuple[Step, Tensor, Tensor]:
+        """Compute the pose loss, and the features (B, C, h, w) and heatmaps (B, K, H/4, W/4) it came from."""
         features, heatmaps = self.model(self.pixels(batch))
-        return self.loss_of(heatmaps, batch), features, heatmaps
+        return self.judge(heatmaps, batch), features, heatmaps
 
-    def loss_of(self, heatmaps: Tensor, batch: dict[str, Tensor]) -> Tensor:
-        """Pose loss of heatmaps (B, K, H/4, W/4) against the labels of a batch."""
+    def judge(self, heatmaps: Tensor, batch: dict[str, Tensor]) -> Step:
+        """Compare heatmaps (B, K, H/4, W/4) with the labels of a batch: loss pose, figure pck."""
         weight = batch["weight"]
         if self.joint_weights is not None:
             weight = weight * self.joint_weights
-        self.observed = {"pck": heatmap_pck(heatmaps, batch["target"], batch["weight"])}
-        return self.pose_loss(
+        pck = heatmap_pck(heatmaps, batch["target"], batch["weight"])
+        loss = self.pose_loss(
             heatmaps.float(), batch["target"], weight, self.domain_weights.of(batch["synthetic"])
         )
+        return Step({"pose": loss}, {"pck": pck})
 
     def pixels(self, batch: dict[str, Tensor]) -> Tensor:
-        """Network input (B, 3, H, W), float."""
+        """Return the network's input (B, 3, H, W), float."""
         image = batch["image"]
         return normalise(image, self.rgb) if image.dtype == torch.uint8 else image

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
-from fidip.tasks.pose import Losses, PoseTask, Strength
+from fidip.tasks.pose import PoseTask, Step, Strength
 
 
 def perturbed(image: Tensor) -> Tensor:
@@ -47,21 +47,19 @@ class MeanTeacherTask(PoseTask):
         self.teacher.eval()
         return self
 
-    def forward(self, batch: dict[str, Tensor]) -> Losses:
-        """Losses of one batch: pose, consistency; the latter is 0 without a real sample."""
+    def step(self, batch: dict[str, Tensor], progress: float) -> Step:
+        """Compute the losses of one batch: pose, consistency; the latter is 0 without a real sample."""
         self.teacher.update_parameters(self.model)  # with the weights that the last step left
         image = self.pixels(batch)
         real = batch["synthetic"] < 0.5
         if not real.any():
             pose, features, _ = self.pose(batch)
-            return {"pose": pose, "consistency": features.float().sum() * 0}
+            return Step({**pose.losses, "consistency": features.float().sum() * 0}, pose.figures)
         with torch.no_grad():
             aim = self.teacher(image[real])[1].float()
         heatmaps = self.model(torch.cat([image, perturbed(image[real])]))[1]
         count = len(image)
         every = torch.ones(aim.shape[:2], dtype=aim.dtype, device=aim.device)
         away = self.pose_loss(heatmaps[count:].float(), aim, every, None)
-        return {
-            "pose": self.loss_of(heatmaps[:count], batch),
-            "consistency": self.strength.at(self.progress) * away,
-        }
+        pose = self.judge(heatmaps[:count], batch)
+        return Step({**pose.losses, "consistency": self.strength.at(progress) * away}, pose.figures)

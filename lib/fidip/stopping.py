@@ -1,9 +1,11 @@
-"""SIGTERM and SIGINT ask a training to save and leave."""
+"""What SIGTERM and SIGINT do: ask to save and leave, leave at once, or end a wait."""
 
+import contextlib
 import logging
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from types import FrameType, TracebackType
 
 logger = logging.getLogger("fidip")
@@ -51,3 +53,38 @@ def _leave_with(parent: int) -> None:
     while signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent:
         pass
     os._exit(0)
+
+
+@contextlib.contextmanager
+def leaving_at_sigterm(kept: str) -> Iterator[None]:
+    """Leave at SIGTERM as at Ctrl-C, through all that cleans up: SystemExit with status 143.
+
+    Args:
+        kept: what stays, in words, for the message.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        logger.warning("SIGTERM: leaving; %s, the same command goes on from there", kept)
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def wait_for_signal() -> None:
+    """Wait until SIGINT or SIGTERM comes."""
+    told = threading.Event()
+    before = {
+        number: signal.signal(number, lambda *_: told.set()) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        told.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from fidip.predict.frames import Frame, Person
-from fidip.predict.tracks import known, seen
+from fidip.predict.poses import Poses
 
 FACE = {"nose", "eye", "ear", "mouth", "chin", "head", "forehead", "face"}  # words in the names of its joints
 CELLS = 5  # a blurred region is reduced to so many cells in each direction
@@ -23,32 +22,34 @@ class FaceBlur:
     joints: K names, those with one of ``FACE`` in them bound the face. A face is blurred around its joints
     wherever the network put them, however unsure. Where it is unsure, the region of the frame before is blurred
     too; where a person or all its face joints are missing, the last known region, widened; and when no
-    region was ever known, the person's whole box, or the whole picture.
+    region was ever known, the person's whole box, or the whole image.
     """
 
     joints: tuple[str, ...]
     _last: dict[int, Region] = field(default_factory=dict)
 
-    def __call__(self, image: np.ndarray, frame: Frame) -> np.ndarray:
-        """A copy of RGB uint8 (H, W, 3) with blurred faces."""
+    def __call__(self, image: np.ndarray, frame: Poses) -> np.ndarray:
+        """Copy RGB uint8 (H, W, 3) with blurred faces."""
         return blur(image, self.regions(frame))
 
-    def regions(self, frame: Frame) -> list[Region] | None:
-        """The polygons to blur; None: the whole picture."""
+    def regions(self, frame: Poses) -> list[Region] | None:
+        """Find the polygons to blur; None: the whole image."""
         found, regions = {}, []
-        for person in frame.persons:
-            region = face_region(person, self.joints)
-            earlier = self._last.get(person.track)
+        face = face_joints(self.joints)
+        sures = np.asarray(frame.seen()[:, face].any(axis=1))
+        for person, sure in zip(frame, sures, strict=True):
+            track = int(person.track[0])
+            region, earlier = face_region(person, self.joints), self._last.get(track)
+            near = _grown(earlier, WIDEN) if earlier is not None else _corners(person.boxes[0])
             if region is None:
-                regions.append(_grown(earlier, WIDEN) if earlier is not None else _corners(person.box))
+                regions.append(near)
                 continue
             regions.append(region)
-            found[person.track] = region
-            if not seen(person)[face_joints(self.joints)].any():
-                # unsure: it may be anywhere near
-                regions.append(_grown(earlier, WIDEN) if earlier is not None else _corners(person.box))
-                found[person.track] = earlier if earlier is not None else region
-        present = {person.track for person in frame.persons}
+            found[track] = region
+            if not sure:  # it may be anywhere near
+                regions.append(near)
+                found[track] = earlier if earlier is not None else region
+        present = set(frame.track.tolist())
         for track, region in list(self._last.items()):
             if track not in present:
                 if any(_overlap(region, other) for other in found.values()):
@@ -60,31 +61,31 @@ class FaceBlur:
 
 
 def face_joints(joints: tuple[str, ...]) -> list[int]:
-    """Indices of the joints that bound a face."""
+    """Find the indices of the joints that bound a face."""
     spaced = (re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower() for name in joints)
     return [k for k, name in enumerate(spaced) if FACE & set(re.split(r"[^a-z]+", name))]
 
 
-def face_region(person: Person, joints: tuple[str, ...]) -> Region | None:
-    """Hull (N, 2) of the face joints with a place, widened by a head's radius; None without one."""
-    there = [k for k in face_joints(joints) if known(person)[k]]
+def face_region(person: Poses, joints: tuple[str, ...]) -> Region | None:
+    """Compute the hull (N, 2) of the face joints with a place, widened by a head's radius; None without one."""
+    there = [k for k in face_joints(joints) if person.known[0, k]]
     if not there:
         return None
-    points = person.xy[there]
+    points = person.keypoints[0, there]
     turn = np.linspace(0, 2 * np.pi, 24, endpoint=False)
     circle = _radius(person, points, joints) * np.stack([np.cos(turn), np.sin(turn)], axis=1)
     cloud = (points[:, None] + circle).reshape(-1, 2)
     return cv2.convexHull(cloud.astype(np.float32))[:, 0]
 
 
-def _radius(person: Person, points: np.ndarray, joints: tuple[str, ...]) -> float:
+def _radius(person: Poses, points: np.ndarray, joints: tuple[str, ...]) -> float:
     """px around each face joint: the largest guess of a head's radius."""
     spread = np.linalg.norm(points[:, None] - points[None], axis=2).max()
-    guesses = [0.75 * spread, 0.12 * float(max(person.box[2:], default=0)), 6.0]
+    guesses = [0.75 * spread, 0.12 * float(max(person.boxes[0, 2:], default=0)), 6.0]
     places = {name.lower(): k for k, name in enumerate(joints)}
     shoulders = [places[name] for name in ("left_shoulder", "right_shoulder") if name in places]
-    if len(shoulders) == 2 and known(person)[shoulders].all():
-        guesses.append(0.5 * float(np.linalg.norm(np.subtract(*person.xy[shoulders]))))
+    if len(shoulders) == 2 and person.known[0, shoulders].all():
+        guesses.append(0.5 * float(np.linalg.norm(np.subtract(*person.keypoints[0, shoulders]))))
     return max(guesses)
 
 
@@ -103,13 +104,13 @@ def _overlap(one: Region, other: Region) -> bool:
 
 
 def blur(image: np.ndarray, regions: list[Region] | None) -> np.ndarray:
-    """A copy of RGB uint8 (H, W, 3) with polygons reduced to ``CELLS`` x ``CELLS`` colours; None: all of it."""
+    """Copy RGB uint8 (H, W, 3) with polygons reduced to ``CELLS`` x ``CELLS`` colours; None: all of it."""
     result = image.copy()
     height, width = image.shape[:2]
     if regions is None:
         regions = [_corners(np.array([0, 0, width - 1, height - 1]))]
     for region in regions:
-        # far outside the picture OpenCV's drawing overflows
+        # far outside the image OpenCV's drawing overflows
         corners = np.clip(region, -4 * max(width, height), 4 * max(width, height))
         low = np.clip(np.floor(corners.min(axis=0)).astype(int), 0, (width, height))
         high = np.clip(np.ceil(corners.max(axis=0)).astype(int) + 1, 0, (width, height))

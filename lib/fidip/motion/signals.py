@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fidip.predict.local_fit import TOLERANCE, local_fit
-from fidip.predict.tracks import HOLE
+from fidip.predict.pose_file import HOLE
+from fidip.predict.smoothing import TOLERANCE, local_fit
 
 REST = 1e-9  # BL, BL/s and so on: what is smaller is the rounding of numbers
 

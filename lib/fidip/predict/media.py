@@ -1,23 +1,103 @@
-"""Frames of a video file as they are meant to be shown, with their times; PyAV decodes."""
+"""Image and video files: refused by their header before a byte of pixels is decoded, read upright; PyAV decodes."""
 
+import contextlib
 import logging
-from collections.abc import Iterator
+import queue
+import threading
+import warnings
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import av
 import numpy as np
+from PIL import Image
 
-from fidip.errors import ConfigError, DataError
-from fidip.predict.images import MAX_PIXELS
+from fidip.errors import DataError
+from fidip.pixels import read_rgb
+
+T = TypeVar("T")
 
 logger = logging.getLogger("fidip")
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+MAX_PIXELS = 89_478_485  # Pillow's own limit: 256 MiB of RGB; a header that claims more is refused
 
 SHORTFALL = 0.5  # s that may be missing at the end before a video counts as cut short
 LEAST_STEP = 1e-3  # s between frames whose file gives them the same time
 COVER = 0x400  # disposition of a cover picture, which is no video
 
 VideoFrame = tuple[int, float, np.ndarray]  # index, time in s, RGB uint8 (H, W, 3)
+DEPTH = 4  # decoded images that wait to be used
+
+_ORIENTATION = 0x0112  # EXIF tag; 5 to 8 swap width and height
+
+
+def is_image(path: Path) -> bool:
+    """Whether the file's name is that of an image."""
+    return path.suffix.lower() in SUFFIXES
+
+
+def images_in(folder: Path) -> list[Path]:
+    """The images directly in a folder, by name."""
+    return sorted(path for path in folder.iterdir() if is_image(path) and path.is_file())
+
+
+def check_image(path: Path) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Read an image's header: its size (width, height) px as stored, and as shown after its EXIF turn.
+
+    Raises DataError for a file that is missing, is no image, or claims more than ``MAX_PIXELS``.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                width, height = image.size
+                # the method of PNG files would decode the pixels to look behind them
+                turned = Image.Image.getexif(image).get(_ORIENTATION, 1) in (5, 6, 7, 8)
+                if turned and image.format == "TIFF":  # whose size is given as shown
+                    width, height = height, width
+    except Image.DecompressionBombError as error:
+        raise DataError(_too_large(path, str(error).split(" exceeds")[0])) from error
+    except FileNotFoundError as error:
+        raise DataError(f"picture {path} does not exist; check the path") from error
+    except (OSError, SyntaxError, ValueError) as error:  # what Pillow's readers raise for damaged headers
+        raise DataError(
+            f"picture {path} is not a readable picture, whatever its name says; replace or remove it"
+        ) from error
+    if width * height > MAX_PIXELS:
+        raise DataError(_too_large(path, f"{width} x {height} px"))
+    return (width, height), ((height, width) if turned else (width, height))
+
+
+def _too_large(path: Path, what: str) -> str:
+    return f"picture {path} claims {what}, more than {MAX_PIXELS} px: a decompression bomb, or scale it down"
+
+
+def check_images(paths: Iterable[Path], skip_bad: bool = False) -> tuple[list[Path], list[str]]:
+    """The images with a sound header, and what is wrong with the others.
+
+    Raises one DataError that names the first few, unless ``skip_bad``.
+    """
+    sound, faults = [], []
+    for path in paths:
+        try:
+            check_image(path)
+        except DataError as error:
+            faults.append(str(error))
+        else:
+            sound.append(path)
+    if faults and not (skip_bad and sound):
+        more = f"; and {len(faults) - 3} more: --skip-bad leaves them out" if len(faults) > 3 else ""
+        raise DataError("; ".join(faults[:3]) + more)
+    return sound, faults
+
+
+def read_image(path: Path, exif: bool = True) -> np.ndarray:
+    """Read RGB uint8 (H, W, 3), turned by its EXIF orientation if ``exif``; its header is checked first."""
+    check_image(path)
+    return read_rgb(path, exif)
 
 
 @dataclass(frozen=True)
@@ -77,25 +157,21 @@ class _Decoder:
     """Iterates over (time in s, frame) of the first video stream. damaged: packets that could not be decoded."""
 
     def __init__(self, path: Path) -> None:
-        try:
-            import av
-        except ImportError as error:
-            raise ConfigError('videos need PyAV: pip install "fidip[media]"') from error
-        self.av, self.path, self.damaged = av, path, 0
+        self.path, self.damaged = path, 0
 
     def open(self) -> Any:
         if not self.path.is_file():
             raise DataError(f"video {self.path} does not exist; check the path")
         try:
             # a playlist could name other files and addresses: none but this file is opened
-            return self.av.open(f"file:{self.path}", options={"protocol_whitelist": "file"})
-        except (self.av.FFmpegError, OSError, ValueError) as error:
+            return av.open(f"file:{self.path}", options={"protocol_whitelist": "file"})
+        except (av.FFmpegError, OSError, ValueError) as error:
             raise DataError(
                 f"{self.path} is not a readable picture or video ({_reason(error)}); convert or copy it again"
             ) from error
 
     def stream(self, container: Any) -> Any:
-        """The first stream of moving pictures. Raises DataError when there is none."""
+        """The first video stream. Raises DataError when there is none."""
         found = [s for s in container.streams.video if not int(s.disposition) & COVER]
         if not found:
             raise DataError(
@@ -125,9 +201,9 @@ class _Decoder:
         while True:
             try:
                 frames = next(packets).decode()
-            except (StopIteration, self.av.error.EOFError):
+            except (StopIteration, av.error.EOFError):
                 return
-            except self.av.FFmpegError:
+            except av.FFmpegError:
                 self.damaged += 1
                 if self.damaged > 1000:  # a source that only gives errors must not hold us for ever
                     return
@@ -163,3 +239,55 @@ class _Turn:
 
 def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or type(error).__name__
+
+
+def in_background(items: Iterator[T], depth: int = DEPTH, newest: bool = False) -> Generator[T, None, None]:
+    """Run ``items`` in a thread and yield from a queue of ``depth``, so that reading and using overlap.
+
+    newest: what waits is thrown away for what is new (cameras). An error of ``items`` is raised here; closing
+    this generator ends the thread.
+    """
+    ready: queue.Queue[tuple[str, Any]] = queue.Queue(1 if newest else depth)
+    stop = threading.Event()
+    worker = threading.Thread(target=_work, args=(items, ready, stop, newest), daemon=True)
+    worker.start()
+    try:
+        while True:
+            kind, value = ready.get()
+            if kind == "end":
+                return
+            if kind == "error":
+                raise value
+            yield value
+    finally:
+        stop.set()
+        worker.join(timeout=10)  # a camera that hangs must not hold the program
+
+
+def _work(items: Iterator[T], ready: queue.Queue, stop: threading.Event, newest: bool) -> None:
+    def hand_over(kind: str, value: Any) -> None:
+        replaces = newest and kind == "item"
+        while not stop.is_set():
+            try:
+                ready.put((kind, value), block=not replaces, timeout=0.1)
+                return
+            except queue.Full:
+                if replaces:
+                    _drop_one(ready)
+
+    try:
+        for item in items:
+            hand_over("item", item)
+            if stop.is_set():
+                break
+        hand_over("end", None)
+    except BaseException as error:  # whatever it is, the user of the frames must hear of it
+        hand_over("error", error)
+    finally:
+        if isinstance(items, Generator):
+            items.close()
+
+
+def _drop_one(ready: queue.Queue) -> None:
+    with contextlib.suppress(queue.Empty):
+        ready.get_nowait()
