@@ -41,7 +41,7 @@ lint: $(INSTALLED)
 # from mkdocs.yml by static analysis; --strict: a broken link or an unknown name is an error
 docs: $(INSTALLED)
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[docs]'
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache lib/fidip.egg-info

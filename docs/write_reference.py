@@ -4,6 +4,7 @@ Example: python docs/write_reference.py
 """
 
 import argparse
+import html
 import importlib
 import re
 from pathlib import Path
@@ -50,7 +51,9 @@ def row(facts: KeyFacts) -> str:
     default = list(facts.default) if facts.listed else facts.default
     bounds = ", ".join(choice for choice in facts.rule.choices if choice) or facts.rule.range
     meaning = f"{facts.rule.meaning} ({bounds})" if bounds else facts.rule.meaning
-    return f"| `{facts.name}` | {'list of ' if facts.listed else ''}{kind} | `{default!r}` | {cell(meaning)} |\n"
+    return (
+        f"| `{facts.name}` | {'list of ' if facts.listed else ''}{kind} | `{default!r}` | {cell(meaning)} |\n"
+    )
 
 
 def commands_page() -> str:
@@ -77,7 +80,9 @@ def command_section(name: str, module: str) -> str:
     parts = [f"\n## fidip {name}\n\n{cell(description)}\n"]
     formatter = HelpFormatter(parser.prog)
     for group in parser._action_groups:
-        actions = [one for one in group._group_actions if one.help != argparse.SUPPRESS and one.dest != "help"]
+        actions = [
+            one for one in group._group_actions if one.help != argparse.SUPPRESS and one.dest != "help"
+        ]
         if actions:
             parts.append(f"\n| {group.title} | meaning |\n|---|---|\n")
             parts += [f"| {spelling(one)} | {cell(help_text(formatter, one))} |\n" for one in actions]
@@ -106,7 +111,12 @@ def spelling(action: argparse.Action) -> str:
     if action.nargs == 0 or isinstance(action, argparse.BooleanOptionalAction):
         value = ""
     names = action.option_strings or [""]
-    return ", ".join(f"`{cell(f'{name} {value}'.strip())}`" for name in names)
+    return ", ".join(code(f"{name} {value}".strip()) for name in names)
+
+
+def code(text: str) -> str:
+    """Format code for a column of a table: no way to write "|" in backticks suits every renderer."""
+    return f"<code>{html.escape(text).replace('|', '&#124;')}</code>" if "|" in text else f"`{text}`"
 
 
 def help_text(formatter: argparse.HelpFormatter, action: argparse.Action) -> str:

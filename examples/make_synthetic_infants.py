@@ -16,7 +16,9 @@ def main() -> None:
     """Render and preview."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("out", type=Path, help="folder of the dataset")
-    parser.add_argument("--count", type=int, default=12, help="number of images; a larger one extends the set")
+    parser.add_argument(
+        "--count", type=int, default=12, help="number of images; a larger one extends the set"
+    )
     parser.add_argument("--size", nargs=2, default=["320", "240"], metavar=("W", "H"), help="in px")
     parser.add_argument("--seed", default="0", help="seed; another one gives other images")
     parser.add_argument("--workers", default="1", help="number of processes")

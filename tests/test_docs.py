@@ -94,6 +94,12 @@ def test_command_page_escapes_what_markdown_would_swallow():
     assert cell("a <split> of `<raw>` a|b") == "a &lt;split> of `<raw>` a\\|b"
 
 
+def test_command_page_shows_alternatives_in_every_renderer():
+    code = module(DOCS / "write_reference.py").code
+    assert code("--model NAME|FILE") == "<code>--model NAME&#124;FILE</code>"
+    assert code("--out DIR") == "`--out DIR`"
+
+
 def test_api_pages_name_code_that_exists():
     for path in sorted((DOCS / "api").glob("*.md")):
         for name in re.findall(r"^::: ([\w.]+)$", path.read_text(encoding="utf-8"), flags=re.MULTILINE):

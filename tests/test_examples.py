@@ -76,7 +76,9 @@ def test_predict_video_and_measure_movement(run, video, tmp_path):
     assert (tmp_path / "clip.smooth.overlay.mp4").stat().st_size > 0
     rows = (tmp_path / "clip.smooth.csv").read_text(encoding="utf-8").splitlines()
     assert len(rows) == 1 + 12 * 17
-    printed = run("measure_movement.py", tmp_path / "clip.poses.jsonl", "--out", tmp_path, "--body-length", 150)
+    printed = run(
+        "measure_movement.py", tmp_path / "clip.poses.jsonl", "--out", tmp_path, "--body-length", 150
+    )
     assert "track 0: " in printed and "body lengths/s, noise floor" in printed
     record = json.loads((tmp_path / "clip.movement.json").read_text(encoding="utf-8"))
     assert record["tracks"][0]["joints"].keys() >= {"nose", "left_hip"}
