@@ -31,8 +31,15 @@ def on_files(files: Any, config: Any) -> Any:
     return files
 
 
+def title(document: Path) -> str:
+    """Return the heading of a document, or its name when there is no such document."""
+    if not document.is_file():
+        return document.name
+    return document.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
+
+
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
-    """Rewrite links between documents to links between pages; a link to any other file becomes its text."""
+    """Rewrite links between documents to links between pages, named by their titles; other links become text."""
     sources = {uri: name for name, uri in DOCUMENTS.items() if uri != "index.md"}
     here = sources.get(page.file.src_uri, f"docs/{page.file.src_uri}")
 
@@ -45,6 +52,8 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
         uri = DOCUMENTS.get(wanted) or wanted.removeprefix("docs/")
         if not wanted.startswith("docs/") and wanted not in DOCUMENTS:
             return text
+        if re.fullmatch(r"[\w./-]+\.md", text):  # a file's name says nothing on a site
+            text = title(ROOT / wanted)
         link = posixpath.relpath(uri, posixpath.dirname(page.file.src_uri) or ".")
         return f"[{text}]({link}{'#' + fragment if fragment else ''})"
 

@@ -10,7 +10,7 @@ import yaml
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
-OUTSIDE = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("*/README.md"))]
+OUTSIDE = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("[!.]*/README.md"))]
 
 
 class Loader(yaml.SafeLoader):
@@ -56,6 +56,14 @@ def test_every_page_is_in_the_navigation_once():
     assert len(listed) == len(set(listed))
     pages = {path.relative_to(DOCS).as_posix() for path in PAGES}
     assert set(listed) == pages | set(published().values())
+
+
+def test_the_site_asks_no_other_host():
+    """Fonts of another host are off, and no plugin is used that loads scripts, which Material's offline does."""
+    plugins = [one if isinstance(one, str) else next(iter(one)) for one in SITE["plugins"]]
+    assert SITE["theme"]["font"] is False
+    assert set(plugins) == {"search", "mkdocstrings"}
+    assert not {"extra_javascript", "extra_css", "extra"} & SITE.keys()
 
 
 def test_published_documents_exist():
