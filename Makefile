@@ -5,6 +5,7 @@
 #   make test-all   those and the slow ones, with readers of other programs and, where Chromium is, a browser
 #   make demo       the whole chain on synthetic infants, in minutes: generate, train with adaptation, test, draw on videos
 #   make lint       ruff check, ruff format --check, mypy, import contracts
+#   make docs       the documentation as a site, in build/site
 #   make clean      remove .venv and caches; models, data, output and log stay
 #
 # PYTHON chooses the interpreter (3.10 to 3.13), JOBS the number of test processes:
@@ -17,7 +18,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: install demo test test-all lint clean
+.PHONY: install demo test test-all lint docs clean
 
 install: $(INSTALLED)
 
@@ -36,6 +37,11 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# from mkdocs.yml by static analysis; --strict: a broken link or an unknown name is an error
+docs: $(INSTALLED)
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache lib/fidip.egg-info
