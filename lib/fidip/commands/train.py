@@ -6,7 +6,7 @@ whose name holds a hash of all that changes the result. Run the same command aga
 Examples:
   fidip train --cfg movenet/thunder_syrip.yaml DATASET.ROOT data/syrip
   fidip train --cfg movenet/thunder_syrip.yaml --out runs SEED 1
-  accelerate launch --num_processes 4 -m fidip train --cfg movenet/thunder_syrip.yaml
+  torchrun --nproc_per_node 4 -m fidip train --cfg movenet/thunder_syrip.yaml
 """
 
 import argparse

@@ -51,16 +51,16 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the demo, print the table, and at last where the overlays are."""
-    import joblib
 
     from fidip.environment import setup_logging
     from infantsynth import whole_chain as demo
+    from infantsynth.commands.options import cores
     from infantsynth.shards import Crew
 
     setup_logging()
     wanted = demo.parts(args.scenes, args.renders, args.adults)
     videos = demo.video_recipes(args.videos, len(wanted))
-    crew = Crew(joblib.cpu_count() if args.workers is None else args.workers)
+    crew = Crew(cores() if args.workers is None else args.workers)
     result = demo.run(args.out, wanted, videos, args.frames, crew, demo.CONFIG, args.opts)
     sys.stdout.write("\n".join(["", result["table"], "", demo.where(result["overlays"]), ""]))
     return 0

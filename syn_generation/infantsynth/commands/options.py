@@ -1,11 +1,10 @@
 """Define the options that the commands share, and turn them into looks, labels and orders."""
 
 import argparse
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-import joblib
 
 from fidip.errors import ConfigError
 from infantsynth.image_set import MODES, ImageLook, Labels, Order
@@ -96,11 +95,17 @@ def add_labels(parser: argparse.ArgumentParser, split: str) -> None:
     add("--webdataset", text="write tar files for WebDataset too", action="store_true")
 
 
+def cores() -> int:
+    """Number of processor cores that this process may use."""
+    allowed = getattr(os, "sched_getaffinity", None)
+    return len(allowed(0)) if allowed else os.cpu_count() or 1
+
+
 def add_work(parser: argparse.ArgumentParser) -> None:
     """Add who does the work."""
     add = adder(parser.add_argument_group("work"))
     workers = "number of processes (default: %(default)s, the cores of this machine)"
-    add("--workers", text=workers, type=int, default=joblib.cpu_count(), metavar="N")
+    add("--workers", text=workers, type=int, default=cores(), metavar="N")
     add("--backend", text="run on this machine, or on many by dask or ray", choices=BACKENDS, default="local")
     address = "address of the dask or ray scheduler (default: start a local one)"
     add("--address", text=address, default="", metavar="HOST:PORT")
