@@ -181,6 +181,7 @@ def train_here(place, monkeypatch):
         train_main(["--cfg", "tiny.yaml", *SETTINGS], adaptive=True)
 
 
+@pytest.mark.slow
 def test_the_script_in_two_processes_trains_what_it_trains_in_one(pair, monkeypatch):
     one, two = pair
     train_here(one, monkeypatch)

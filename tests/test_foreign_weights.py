@@ -11,7 +11,7 @@ from training_setup import edit_split, forget_processes, write_place
 
 from fidip.build import build_model, load_start
 from fidip.config import load_config
-from fidip.errors import ConfigError, FidipError, WeightsError
+from fidip.errors import ConfigError, FidipError, WeightsError, message_of
 from fidip.models import load_weights
 
 train = command("train")
@@ -131,3 +131,25 @@ def test_moved_boxes_are_other_data(place):
     forget_processes()
     with pytest.raises(FidipError, match=r"checkpoint"):
         train(words)
+
+
+def test_a_test_set_that_is_trained_on_is_said(place):
+    words = ["--cfg", "tiny.yaml", "TRAIN.END_EPOCH", "1", "DATASET.VAL_SET", ""]
+    cfg = load_config("tiny.yaml")
+    train([*words, "DATASET.TEST_SET", cfg.DATASET.TRAIN_SET[0], "TEST.BOOTSTRAP", "0"])
+    (log,) = (path.read_text() for path in Path("output").glob("*/train.log"))
+    assert "are in images that DATASET.TRAIN_SET has too: its scores say nothing" in log
+
+
+def test_errors_of_workers_are_one_line():
+    class Broken(torch.utils.data.Dataset):
+        def __len__(self):
+            return 2
+
+        def __getitem__(self, index):
+            raise WeightsError("image a.jpg cannot be read; restore it")
+
+    with pytest.raises(WeightsError) as error:
+        list(torch.utils.data.DataLoader(Broken(), num_workers=1))
+    assert "Traceback" in str(error.value)
+    assert message_of(error.value) == "image a.jpg cannot be read; restore it"

@@ -57,6 +57,7 @@ def total_step(place, output):
 
 
 @LINUX
+@pytest.mark.slow
 def test_killed_scripts_go_on_and_leave_no_reading_process_behind(tmp_path, monkeypatch):
     monkeypatch.chdir(write_place(tmp_path))
     forget_processes()

@@ -81,6 +81,7 @@ def lines_of(text):
             for cells in [[cell.strip() for cell in line.split("|")[1:-1]]]}  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_table_runs_resumes_and_compares(tool, capsys):
     assert tool("--seeds", "2", "--only", "plain", "adapted") == 0
     records = {p.name: json.loads(p.read_text()) for p in Path("tables/tiny_table").glob("*_seed?.json")}
@@ -124,6 +125,7 @@ def test_another_config_is_another_run(tmp_path, monkeypatch):
     assert missing(job) == ""
 
 
+@pytest.mark.slow
 def test_a_failed_run_says_why_and_the_others_go_on(tmp_path, monkeypatch):
     monkeypatch.chdir(write_place(tmp_path))
     jobs = [Job("bad", 0, Path("tiny.yaml"), ("TRAIN.LAMBDA", "0"), Path("t/bad.json"), 1),

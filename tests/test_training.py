@@ -263,6 +263,7 @@ def overfit(place, *arguments):
     return [list(scalars[name].values()) for name in ("train/pose", "val/AP")]
 
 
+@pytest.mark.slow
 def test_a_tiny_net_learns_its_training_pictures(place):
     losses, scores = overfit(place, "TRAIN.END_EPOCH", "90", "TRAIN.VAL_EVERY", "30", "TRAIN.LR", "0.004")
     assert losses[-1] < 0.3 * losses[0] and scores[0] < scores[-1]

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 from typing import Any
 
-from fidip.errors import FidipError, Interrupted
+from fidip.errors import FidipError, Interrupted, message_of
 
 # name -> (module with register(parser) and run(args), what it does); names of two words are listed together
 COMMANDS: Mapping[str, tuple[str, str]] = {
@@ -76,7 +76,7 @@ def exit_on_error(main: Callable[[], int]) -> None:
         sys.stdout.flush()
         sys.exit(status)
     except FidipError as error:
-        sys.exit(_fail(f"error: {error}", 2))
+        sys.exit(_fail(f"error: {message_of(error)}", 2))
     except Interrupted as stop:
         sys.exit(_fail(f"{stop}; progress is saved, run the same command again to resume", stop.status))
     except KeyboardInterrupt:

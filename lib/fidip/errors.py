@@ -29,6 +29,15 @@ class Interrupted(Exception):
         self.status = 128 + signal_number
 
 
+def message_of(error: FidipError) -> str:
+    """Return the message of an error; of one that a worker process of PyTorch raised, without its traceback."""
+    text = str(error)
+    if text.startswith("Caught ") and "Original Traceback" in text:
+        last = text.strip().splitlines()[-1]
+        return last.partition(": ")[2] or last
+    return text
+
+
 def require(module: str, extra: str = "", remedy: str = "") -> Any:
     """Import a module of an optional package.
 

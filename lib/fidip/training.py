@@ -169,8 +169,13 @@ def _validate(
 
 
 def _warn_of_shared_sources(sets: dict[str, Sequence[Record]]) -> None:
-    """Say in words when a set that should be independent of another comes from the same videos."""
+    """Say in words when a set that should be independent of another has the same images, or images of its videos."""
     for first, second in itertools.combinations(sets, 2):
+        known = {record.image.resolve() for record in sets[first]}
+        same = sum(record.image.resolve() in known for record in sets[second])
+        if same:
+            text = "%d of %d persons of %s are in images that %s has too: its scores say nothing"
+            logger.warning(text, same, len(sets[second]), second, first)
         shared = shared_sources(sets[first], sets[second])
         if shared:
             count = sum(record.source in shared for record in sets[second])
