@@ -217,3 +217,29 @@ def test_the_script_itself_exits_with_status_2(place):
     assert done.returncode == 2
     line = done.stderr.strip().splitlines()[-1]
     assert line.startswith("error: config ") and "nowhere.yaml does not exist" in line
+
+
+@pytest.mark.parametrize("boxes", ["annotated", "detected"])
+def test_what_is_left_out_is_not_scored(place, boxes):
+    file = Path("data/annotations/person_keypoints_infants.json")
+    content = json.loads(file.read_text())
+    words = ["DATASET.SKIP_BAD", "True", "TEST.BOOTSTRAP", "0"]
+    if boxes == "detected":
+        found = [
+            {"image_id": a["image_id"], "category_id": 1, "bbox": a["bbox"], "score": 0.9}
+            for a in content["annotations"]
+        ]
+        Path("boxes.json").write_text(json.dumps(found))
+        words += ["TEST.USE_GT_BBOX", "False", "TEST.COCO_BBOX_FILE", "boxes.json"]
+    else:
+        content["annotations"][3]["bbox"] = [5000.0, 5000.0, 20.0, 20.0]  # outside its image
+        file.write_text(json.dumps(content))
+    cut = Path("data/images/infants") / content["images"][0]["file_name"]
+    cut.write_bytes(cut.read_bytes()[:300])
+    run(*words)
+    details = json.loads((only_run() / "metrics.json").read_text())["details"]
+    scored = {one["image_id"] for one in details["images"]}
+    predicted = {
+        one["image_id"] for one in json.loads((only_run() / "keypoints_infants_results_0.json").read_text())
+    }
+    assert predicted == scored and len(scored) == (5 if boxes == "detected" else 4)

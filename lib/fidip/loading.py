@@ -111,8 +111,13 @@ def read_content(settings: Settings, split: Split) -> dict[str, Any]:
 
 def build_test_loader(
     settings: Settings, split: Split, content: dict[str, Any]
-) -> tuple[list[Record], DataLoader]:
-    """Crops of a split in the order of its records, from annotated or detected boxes."""
+) -> tuple[list[Record], DataLoader, dict[str, Any]]:
+    """Build the loader of a test from annotated or detected boxes.
+
+    Returns:
+        The records, their crops in the same order, and the content without what DATASET.SKIP_BAD left out: the persons
+        that are predicted are those that are scored.
+    """
     joints = find_skeleton(settings.DATASET.SKELETON)
     if settings.TEST.USE_GT_BBOX:
         records = load_records(split, content, joints, settings.DATASET.SKIP_BAD)
@@ -121,8 +126,34 @@ def build_test_loader(
         records = load_detections(
             split, content, file, joints, settings.TEST.IMAGE_THRE, settings.TEST.NMS_THRE
         )
-    records = check_pictures(records, settings.DATASET.EXIF, settings.DATASET.SKIP_BAD)
-    return records, plain_loader(settings, records)
+    sound = check_pictures(records, settings.DATASET.EXIF, settings.DATASET.SKIP_BAD)
+    content = _without_unread(content, records, sound)
+    if settings.TEST.USE_GT_BBOX:
+        content = _of_persons(content, sound)
+    return sound, plain_loader(settings, sound), content
+
+
+def _without_unread(
+    content: dict[str, Any], records: Sequence[Record], sound: Sequence[Record]
+) -> dict[str, Any]:
+    """The content without the images of records that are not ``sound``."""
+    gone = {record.image_id for record in records} - {record.image_id for record in sound}
+    return {
+        **content,
+        "images": [image for image in content["images"] if image["id"] not in gone],
+        "annotations": [one for one in content["annotations"] if one["image_id"] not in gone],
+    }
+
+
+def _of_persons(content: dict[str, Any], records: Sequence[Record]) -> dict[str, Any]:
+    """The content without persons that have no record, such as those with a box outside their image."""
+    known = {record.annotation_id for record in records}
+    kept = [
+        one
+        for one in content["annotations"]
+        if one["iscrowd"] or not one["num_keypoints"] or one["id"] in known
+    ]
+    return {**content, "annotations": kept}
 
 
 def plain_loader(settings: Settings, records: Sequence[Record], part: slice = slice(None)) -> DataLoader:
@@ -312,10 +343,9 @@ def build_validation(settings: Settings, accelerator: Accelerator) -> Validation
     records = load_records(
         split, content, find_skeleton(settings.DATASET.SKELETON), settings.DATASET.SKIP_BAD
     )
-    records = check_pictures(records, settings.DATASET.EXIF, settings.DATASET.SKIP_BAD)
+    sound = check_pictures(records, settings.DATASET.EXIF, settings.DATASET.SKIP_BAD)
+    content = _of_persons(_without_unread(content, records, sound), sound)
     part = slice(accelerator.process_index, None, accelerator.num_processes)
-    loader = plain_loader(settings, records, part)
+    loader = plain_loader(settings, sound, part)
     loader.worker_init_fn = ignore_in_worker  # a stop waits for the end of the validation
-    return Validation(
-        records, crop_areas(settings, records), loader, build_evaluator(settings, split, content)
-    )
+    return Validation(sound, crop_areas(settings, sound), loader, build_evaluator(settings, split, content))
