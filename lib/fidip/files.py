@@ -116,7 +116,7 @@ def require_writable(folder: Path) -> None:
 
 
 def content_digest(path: Path) -> str:
-    """SHA-256 of a file's content, the first 16 digits."""
+    """Return the first 16 hexadecimal digits of the SHA-256 of a file's content."""
     sha = hashlib.sha256()
     with path.open("rb") as file:
         for block in iter(lambda: file.read(1 << 20), b""):
@@ -128,12 +128,3 @@ def fingerprint(value: Any, length: int = 8) -> str:
     """Short hash of a JSON-like value, the same on every machine and in every process."""
     text = json.dumps(value, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:length]
-
-
-def digest(path: Path) -> str:
-    """Return a short hash of a file's content."""
-    found = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            found.update(block)
-    return found.hexdigest()[:16]

@@ -67,7 +67,7 @@ def leaving_at_sigterm(kept: str) -> Iterator[None]:
         return
 
     def leave(number: int, frame: FrameType | None) -> None:
-        logger.warning("SIGTERM: leaving; %s, the same command goes on from there", kept)
+        logger.warning("stopped by SIGTERM; %s. Run the same command again to resume", kept)
         raise SystemExit(128 + number)
 
     before = signal.signal(signal.SIGTERM, leave)

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fidip.commands.options import add_number, add_skeleton
+from fidip.commands.options import add_annotations, add_number, add_skeleton
 from fidip.config import KEYS
 from fidip.errors import ConfigError
 
@@ -32,13 +32,7 @@ UNITS = {
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     add = parser.add_argument
-    add(
-        "--annotations",
-        type=Path,
-        required=True,
-        metavar="JSON",
-        help="read the ground truth from this COCO JSON",
-    )
+    add_annotations(parser)
     add(
         "methods",
         nargs="+",

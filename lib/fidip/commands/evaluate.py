@@ -10,20 +10,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from fidip.commands.options import add_number, add_skeleton
+from fidip.commands.options import add_annotations, add_number, add_skeleton
 from fidip.config import KEYS
 
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     add = parser.add_argument
-    add(
-        "--annotations",
-        type=Path,
-        required=True,
-        metavar="JSON",
-        help="read the ground truth from this COCO JSON",
-    )
+    add_annotations(parser)
     add(
         "--results",
         type=Path,

@@ -71,6 +71,17 @@ def add_skeleton(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_annotations(parser: argparse.ArgumentParser) -> None:
+    """Add --annotations, the ground truth."""
+    parser.add_argument(
+        "--annotations",
+        type=Path,
+        required=True,
+        metavar="JSON",
+        help="read the ground truth from this COCO JSON",
+    )
+
+
 def config_from(args: argparse.Namespace) -> "Settings":
     """Load the config of --cfg with what options and KEY VALUE override."""
     from fidip.config import load_settings

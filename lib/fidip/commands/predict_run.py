@@ -12,7 +12,7 @@ import numpy as np
 
 from fidip.config import load_config
 from fidip.environment import choose_device, logger, setup_logging
-from fidip.files import digest, fingerprint, require_writable
+from fidip.files import content_digest, fingerprint, require_writable
 from fidip.motion.movement import MovementOptions, summarise
 from fidip.motion.outputs import NOTICE
 from fidip.predict.export import EXPORTS
@@ -151,7 +151,7 @@ def _plan_for(source: Source, plan: Plan) -> Plan:
 
 def _options(arguments: argparse.Namespace, given: BoxFile | None) -> list:
     """What, besides network and source, changes the poses."""
-    files = [digest(path) for path in (given and given.path, arguments.detector_weights) if path]
+    files = [content_digest(path) for path in (given and given.path, arguments.detector_weights) if path]
     boxes = [np.asarray(box).tolist() for box in (*arguments.box, arguments.region) if box is not None]
     detector = (
         [arguments.detector, arguments.detector_score, arguments.detect_every] if arguments.detector else []

@@ -14,6 +14,7 @@ from fidip.data.coco_json import coco_json
 from fidip.data.mini_rgbd import joint_box
 from fidip.errors import DataError
 from fidip.labels.pictures import Pictures, Size
+from fidip.repair import plain_name
 from fidip.skeleton import Skeleton
 
 Array = np.ndarray
@@ -61,7 +62,7 @@ class Collector:
         self.counts: Counter[str] = Counter()
         self._found: list[FoundPicture] = []
         self._faults: list[str] = []
-        self._joints = {normalised(name): index for index, name in enumerate(skeleton.names)}
+        self._joints = {plain_name(name): index for index, name in enumerate(skeleton.names)}
 
     @contextmanager
     def record(self, where: str) -> Iterator[None]:
@@ -73,7 +74,7 @@ class Collector:
 
     def joint(self, name: str) -> int | None:
         """Index of a joint, None for one that is to be left out. Raises DataError for an unknown name."""
-        index = self._joints.get(normalised(name))
+        index = self._joints.get(plain_name(name))
         if index is None:
             if not self.drop_unknown:
                 raise DataError(
@@ -134,11 +135,6 @@ class Collector:
         checked = check_annotations(data, self.source, self.skeleton)
         require_pictures(checked, self.source)
         return checked
-
-
-def normalised(name: str) -> str:
-    """A joint's name as it is compared: "Left Hip" and "left-hip" are left_hip."""
-    return name.strip().lower().replace(" ", "_").replace("-", "_")
 
 
 def assign_ids(wanted: Sequence[Any], fallback: Sequence[int], what: str, source: str) -> list[int]:

@@ -4,7 +4,7 @@ import math
 from typing import Any
 from xml.etree import ElementTree
 
-from fidip.labels.collect import normalised
+from fidip.repair import plain_name
 from fidip.skeleton import Colour, Skeleton
 
 PERSON, BOX, IMAGE_TAG = "person", "box", "picture"  # labels in CVAT
@@ -104,7 +104,7 @@ def _svg(skeleton: Skeleton) -> str:
 def _places(skeleton: Skeleton) -> list[tuple[float, float]]:
     """Known joints where a person has them, others on a circle."""
     places = []
-    for number, name in enumerate(map(normalised, skeleton.names)):
+    for number, name in enumerate(map(plain_name, skeleton.names)):
         angle = 2 * math.pi * number / skeleton.num_joints
         circle = round(50 + 45 * math.sin(angle), 2), round(50 - 45 * math.cos(angle), 2)
         mirrored = _FRONT.get("left_" + name.removeprefix("right_")) if name.startswith("right_") else None

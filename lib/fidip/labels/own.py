@@ -8,7 +8,8 @@ from fidip.annotations import check_annotations, raise_faults, require_pictures
 from fidip.data.coco_json import category
 from fidip.errors import DataError
 from fidip.files import read_json, write_json
-from fidip.labels.collect import Collector, normalised
+from fidip.labels.collect import Collector
+from fidip.repair import plain_name
 from fidip.skeleton import Skeleton
 
 
@@ -19,7 +20,7 @@ def read_own(path: Path, collector: Collector) -> dict[str, Any]:
     """
     data = read_json(path, "annotation file")
     names = _joint_names(data)
-    if names and [normalised(name) for name in names] != [normalised(n) for n in collector.skeleton.names]:
+    if names and [plain_name(name) for name in names] != [plain_name(n) for n in collector.skeleton.names]:
         data = _mapped(data, names, collector, path)
     checked = check_annotations(data, collector.source, collector.skeleton)
     require_pictures(checked, collector.source)
@@ -58,10 +59,10 @@ def _mapped(data: dict[str, Any], names: list[str], collector: Collector, path: 
             f"annotation file {path} has the joints {', '.join(names)}, which are not those of {skeleton.name} in their "
             "order: choose its skeleton with --skeleton, or take joints by their names with --drop-unknown"
         )
-    if twice := [name for name, count in Counter(map(normalised, names)).items() if count > 1]:
+    if twice := [name for name, count in Counter(map(plain_name, names)).items() if count > 1]:
         raise DataError(f"annotation file {path} names the joint {twice[0]} twice: correct its categories")
-    known = [normalised(name) for name in skeleton.names]
-    target = [known.index(normalised(name)) if normalised(name) in known else None for name in names]
+    known = [plain_name(name) for name in skeleton.names]
+    target = [known.index(plain_name(name)) if plain_name(name) in known else None for name in names]
     data = check_annotations(data, collector.source, _bare(names))
     for annotation in data["annotations"]:
         flat = annotation["keypoints"]

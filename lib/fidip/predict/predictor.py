@@ -22,7 +22,7 @@ from fidip.deploy import onnx, openvino
 from fidip.deploy.model_files import BACKENDS, load_network
 from fidip.environment import choose_device, logger
 from fidip.errors import ConfigError, DataError, FidipError
-from fidip.files import digest, fingerprint
+from fidip.files import content_digest, fingerprint
 from fidip.geometry import clip_box, crop_matrix, cut, inside, whole_frame
 from fidip.inference import Estimator
 from fidip.models import PoseNet, load_weights, network_class
@@ -97,7 +97,7 @@ class Predictor:
         """The network of a config with a weights file. Raises WeightsError for one that does not fit."""
         model = build_model(config)
         load_weights(model, weights)
-        return cls.from_net(config, model, digest(find_weights(weights)), device, flip, batch)
+        return cls.from_net(config, model, content_digest(find_weights(weights)), device, flip, batch)
 
     @classmethod
     def from_bundle(
@@ -110,7 +110,7 @@ class Predictor:
     ) -> "Predictor":
         """The network of one file that carries its config (`fidip export`), run by ``backend``."""
         settings, net = load_network(path, backend, device)
-        return cls.from_net(settings, net, digest(Path(path)), device, flip, batch)
+        return cls.from_net(settings, net, content_digest(Path(path)), device, flip, batch)
 
     @classmethod
     def from_net(
@@ -145,7 +145,7 @@ class Predictor:
     def accelerate(self) -> None:
         """Let OpenVINO run a network of PyTorch on the CPU: about twice as fast, the same keypoints.
 
-        Takes some two seconds, which a handful of images do not pay back.
+        Takes about a second, which a handful of images do not pay back.
 
         Raises:
             ConfigError: without openvino.
